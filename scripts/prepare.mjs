@@ -47,10 +47,13 @@ async function buildNative(name) {
 const queue = packages.filter((name) => existsSync(join(root, 'packages', name, 'tsup.config.ts')))
 let good = true
 const worker = async () => {
-  for (let name = queue.shift(); name !== undefined; name = queue.shift()) good = (await build(name)) && good
+  for (let name = queue.shift(); name !== undefined; name = queue.shift())
+    good = (await build(name)) && good
 }
 await Promise.all([worker(), worker()])
-for (const name of packages.filter((name) => existsSync(join(root, 'packages', name, 'native/build.mjs')))) {
+for (const name of packages.filter((name) =>
+  existsSync(join(root, 'packages', name, 'native/build.mjs')),
+)) {
   good = (await buildNative(name)) && good
 }
 process.exit(good ? 0 : 1)

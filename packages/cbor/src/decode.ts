@@ -43,7 +43,11 @@ class Reader {
     if (info === 31) {
       if (major === 5 && depth <= this.#indefiniteMapLevels) return this.#map(-1, depth)
       if (major < 2 || major === 6) throw malformed('An indefinite integer or tag', start)
-      throw new CborError('ERR_CBOR_INDEFINITE', `An item of indefinite length (major ${major})`, start)
+      throw new CborError(
+        'ERR_CBOR_INDEFINITE',
+        `An item of indefinite length (major ${major})`,
+        start,
+      )
     }
     const argument = this.#argument(info, start)
     switch (major) {
@@ -90,7 +94,13 @@ class Reader {
       value = value * 256 + this.#byte()
     }
     const shortest =
-      width === 1 ? value >= 24 : width === 2 ? value > 0xff : width === 4 ? value > 0xffff : high > 0
+      width === 1
+        ? value >= 24
+        : width === 2
+          ? value > 0xff
+          : width === 4
+            ? value > 0xffff
+            : high > 0
     if (!shortest) {
       throw new CborError('ERR_CBOR_NOT_SHORTEST', `${value} is not in its shortest form`, start)
     }
@@ -141,7 +151,8 @@ class Reader {
       if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') {
         throw new CborError('ERR_CBOR_UNSUPPORTED', 'A map key is neither integer nor text', start)
       }
-      if (map.has(key)) throw new CborError('ERR_CBOR_DUPLICATE_KEY', 'A map key stands twice', start)
+      if (map.has(key))
+        throw new CborError('ERR_CBOR_DUPLICATE_KEY', 'A map key stands twice', start)
       map.set(key, this.item(depth + 1))
     }
     return map
@@ -159,7 +170,10 @@ class Reader {
       return new CborSimple(simple)
     }
     if (info < 28) throw new CborError('ERR_CBOR_UNSUPPORTED', 'A floating-point number', start)
-    throw malformed(info === 31 ? 'A break outside an indefinite item' : 'Reserved simple value', start)
+    throw malformed(
+      info === 31 ? 'A break outside an indefinite item' : 'Reserved simple value',
+      start,
+    )
   }
 }
 

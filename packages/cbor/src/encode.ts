@@ -24,7 +24,8 @@ class Writer {
     else if (Array.isArray(value)) {
       this.#head(4, value.length)
       for (const item of value as readonly CborValue[]) this.item(item)
-    } else throw new CborError('ERR_CBOR_UNSUPPORTED', 'A value that CBOR has no item for', this.#length)
+    } else
+      throw new CborError('ERR_CBOR_UNSUPPORTED', 'A value that CBOR has no item for', this.#length)
   }
 
   finish(): Uint8Array {

@@ -1,0 +1,203 @@
+import type { UnverifiedAttestationDocument } from './attestation-document.ts'
+import { copyBytes, equalBytes } from './bytes.ts'
+import { AttestationError, type AttestationErrorCode } from './error.ts'
+import { isDebugMode, matchReferenceValues, readReferenceValues } from './reference-values.ts'
+import type { ReferenceSet, ReferenceValues } from './reference-values.ts'
+import { builtInAnchor, ownAnchors, type Anchor, type Partition } from './trust-anchor.ts'
+
+/** What Evidence must satisfy to be accepted (RFC 9334 §8.5). Leaving an option out never weakens a check. */
+export interface AppraisalPolicyOptions {
+  /**
+   * The images that are accepted: one set, or several alternatives of which the document must match one in whole.
+   * Required, unless `acceptAnyImage` is true.
+   */
+  readonly referenceValues?: ReferenceValues | readonly ReferenceValues[]
+  /**
+   * Dangerous: accepts every image of every AWS account, so anyone's enclave. For tools that show who signed, and for
+   * callers that compare `pcrs` of the result themselves. Default false.
+   */
+  readonly acceptAnyImage?: boolean
+  /**
+   * Dangerous: accepts enclaves in debug mode, whose memory of secrets the parent can read on their console, and lets
+   * reference values be zero. Default false.
+   */
+  readonly allowDebugMode?: boolean
+  /**
+   * Greatest age of a document in seconds, by its own timestamp; positive. Without it, a `nonce` must be expected in
+   * every call. Even an old document ends with its certificate, 3 hours after that was issued.
+   */
+  readonly maxAge?: number
+  /**
+   * How far the verifier's clock may be behind, in seconds, 0 to 300. Default 10. It serves the document's timestamp
+   * and notBefore (a certificate starts 3 s before it is issued); notAfter and `maxAge` know no tolerance.
+   */
+  readonly clockTolerance?: number
+  /** Whose built-in root ends the path. Default `aws`, the commercial regions; `aws-us-gov` is GovCloud. */
+  readonly partition?: Partition
+  /**
+   * Root certificates (DER) in place of the built-in one, compared byte for byte: other partitions, a simulator. Not
+   * together with `partition`.
+   */
+  readonly trustAnchors?: readonly Uint8Array[]
+}
+
+/** What one exchange expects of the document that answers it. */
+export interface ExpectedFields {
+  /** The challenge the enclave was given: at least 1 byte; 16 random bytes or more, used once, prove freshness. */
+  readonly nonce?: Uint8Array
+  /** The `public_key` that the document must carry, byte for byte. */
+  readonly publicKey?: Uint8Array
+  /** The `user_data` that the document must carry, byte for byte. */
+  readonly userData?: Uint8Array
+}
+
+/** A policy after the door. Times in milliseconds. */
+export interface AppraisalPolicy {
+  /** Undefined: any image. */
+  readonly referenceSets: readonly ReferenceSet[] | undefined
+  readonly allowDebugMode: boolean
+  readonly maxAge: number | undefined
+  readonly clockTolerance: number
+  readonly anchors: readonly Anchor[]
+}
+
+export const POLICY_KEYS = [
+  ...['referenceValues', 'acceptAnyImage', 'allowDebugMode', 'maxAge'],
+  ...['clockTolerance', 'partition', 'trustAnchors'],
+] as const
+export const EXPECTED_KEYS = ['nonce', 'publicKey', 'userData'] as const
+
+/** @throws {TypeError} for an option that does not exist: a misspelt one would be a check left out. */
+export function refuseUnknownKeys(options: object, known: readonly string[], name: string): void {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`${name} must be an object`)
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) throw new TypeError(`${name}: unknown option ${JSON.stringify(key)}`)
+  }
+}
+
+/** @throws {TypeError | RangeError} naming the option that is wrong, absent or contradicts another. */
+export function readAppraisalPolicy(options: AppraisalPolicyOptions): AppraisalPolicy {
+  const acceptAnyImage = readFlag(options.acceptAnyImage, 'acceptAnyImage')
+  const allowDebugMode = readFlag(options.allowDebugMode, 'allowDebugMode')
+  if (acceptAnyImage === (options.referenceValues !== undefined)) {
+    throw new TypeError(
+      acceptAnyImage
+        ? 'acceptAnyImage and referenceValues contradict each other: give one of them'
+        : 'referenceValues are required: without them any image of any AWS account would pass (acceptAnyImage: true)',
+    )
+  }
+  if (options.partition !== undefined && options.trustAnchors !== undefined) {
+    throw new TypeError('partition and trustAnchors contradict each other: give one of them')
+  }
+  return {
+    referenceSets:
+      options.referenceValues && readReferenceValues(options.referenceValues, allowDebugMode),
+    allowDebugMode,
+    maxAge: options.maxAge === undefined ? undefined : readMaxAge(options.maxAge) * 1000,
+    clockTolerance: readClockTolerance(options.clockTolerance ?? 10) * 1000,
+    anchors: options.trustAnchors
+      ? ownAnchors(options.trustAnchors)
+      : [builtInAnchor(options.partition ?? 'aws')],
+  }
+}
+
+/** A private copy of what is expected. @throws {TypeError} for a value that is no Uint8Array, or an empty nonce. */
+export function readExpectedFields(fields: ExpectedFields): ExpectedFields {
+  const expected: { nonce?: Uint8Array; publicKey?: Uint8Array; userData?: Uint8Array } = {}
+  for (const key of EXPECTED_KEYS) {
+    const value = fields[key]
+    if (value !== undefined) expected[key] = copyBytes(value, key)
+  }
+  if (expected.nonce?.length === 0) throw new TypeError('nonce is empty: it would prove nothing')
+  return expected
+}
+
+function readFlag(value: unknown, name: string): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false
+  throw new TypeError(`${name} must be true or false`)
+}
+
+function readMaxAge(value: number): number {
+  if (typeof value !== 'number') throw new TypeError('maxAge must be a number of seconds')
+  if (value > 0 && value < Number.POSITIVE_INFINITY) return value
+  throw new RangeError('maxAge must be positive and finite')
+}
+
+function readClockTolerance(value: number): number {
+  if (typeof value !== 'number') throw new TypeError('clockTolerance must be a number of seconds')
+  if (value >= 0 && value <= 300) return value
+  throw new RangeError('clockTolerance must be 0 to 300 seconds')
+}
+
+/**
+ * Whether the document was made at a time that fits `currentDate` (milliseconds) and its own certificate.
+ *
+ * @throws {AttestationError} `ERR_ATTESTATION_TIMESTAMP_FUTURE`, `_TIMESTAMP_VALIDITY`, `_TOO_OLD`.
+ */
+export function appraiseTimestamp(
+  document: UnverifiedAttestationDocument,
+  target: { readonly notBefore: number; readonly notAfter: number },
+  policy: AppraisalPolicy,
+  currentDate: number,
+): void {
+  const timestamp = document.timestamp.getTime()
+  const made = document.timestamp.toISOString()
+  const now = new Date(currentDate).toISOString()
+  if (timestamp > currentDate + policy.clockTolerance) {
+    throw new AttestationError('ERR_ATTESTATION_TIMESTAMP_FUTURE', `Made ${made}, and it is ${now}`)
+  }
+  if (timestamp < target.notBefore - policy.clockTolerance || timestamp > target.notAfter) {
+    const from = new Date(target.notBefore).toISOString()
+    const to = new Date(target.notAfter).toISOString()
+    throw new AttestationError(
+      'ERR_ATTESTATION_TIMESTAMP_VALIDITY',
+      `Made ${made}, and the certificate that signed it is valid ${from} to ${to}`,
+    )
+  }
+  if (policy.maxAge !== undefined && currentDate - timestamp > policy.maxAge) {
+    throw new AttestationError(
+      'ERR_ATTESTATION_TOO_OLD',
+      `Made ${made}, it is ${now}, and maxAge is ${policy.maxAge / 1000} s`,
+    )
+  }
+}
+
+/**
+ * Whether authentic Evidence is what the Relying Party wants.
+ *
+ * @returns the label of the reference values that matched, and whether it is debug mode.
+ * @throws {AttestationError} `ERR_ATTESTATION_DEBUG_MODE`, `_PCR`, `_PCR_ABSENT`, `_NONCE`, `_PUBLIC_KEY`, `_USER_DATA`.
+ */
+export function appraise(
+  document: UnverifiedAttestationDocument,
+  policy: AppraisalPolicy,
+  expected: ExpectedFields,
+): { readonly label: string | undefined; readonly debugMode: boolean } {
+  const debugMode = isDebugMode(document)
+  if (debugMode && !policy.allowDebugMode) {
+    throw new AttestationError(
+      'ERR_ATTESTATION_DEBUG_MODE',
+      'The enclave runs in debug mode (PCR0, 1 and 2 are zero): start it without --debug-mode',
+    )
+  }
+  const label = policy.referenceSets && matchReferenceValues(document, policy.referenceSets).label
+  requireField(document.nonce, expected.nonce, 'nonce', 'ERR_ATTESTATION_NONCE')
+  requireField(document.publicKey, expected.publicKey, 'public_key', 'ERR_ATTESTATION_PUBLIC_KEY')
+  requireField(document.userData, expected.userData, 'user_data', 'ERR_ATTESTATION_USER_DATA')
+  return { label, debugMode }
+}
+
+function requireField(
+  actual: Uint8Array | null,
+  expected: Uint8Array | undefined,
+  field: string,
+  code: AttestationErrorCode,
+): void {
+  if (expected === undefined || (actual !== null && equalBytes(actual, expected))) return
+  const seen = actual === null ? 'none' : `another value of ${actual.length} bytes`
+  throw new AttestationError(
+    code,
+    `${field}: a given value of ${expected.length} bytes expected, ${seen} seen`,
+  )
+}

@@ -1,0 +1,107 @@
+import { CborTag, decode, type CborValue } from '@enclavejs/cbor'
+import { equalBytes } from './bytes.ts'
+import { AttestationError } from './error.ts'
+
+/** A COSE_Sign1 message (RFC 9052 §4.2) in the one form that the NSM gives: ES384, nothing unprotected. */
+export interface CoseSign1 {
+  /** The serialized protected header, as received. */
+  readonly protected: Uint8Array
+  readonly payload: Uint8Array
+  /** r‖s, 96 bytes. */
+  readonly signature: Uint8Array
+}
+
+/** AWS bounds the payload at 16 KiB and the device its answer at 12 KiB; real documents have 4 to 8 KiB. */
+const MAX_SIZE = 16_384
+const TAG_COSE_SIGN1 = 18
+/** The map `{1: -35}`: alg is ES384 (RFC 9053 §2.1), with the deterministic encoding that the NSM gives. */
+const PROTECTED_ES384 = Uint8Array.of(0xa1, 0x01, 0x38, 0x22)
+/** `Sig_structure` up to the payload: an array of four, the text "Signature1", the protected header, an empty aad. */
+const SIG_STRUCTURE_HEAD = Uint8Array.of(
+  ...[0x84, 0x6a, 0x53, 0x69, 0x67, 0x6e, 0x61, 0x74, 0x75, 0x72, 0x65, 0x31],
+  ...[0x44, ...PROTECTED_ES384, 0x40],
+)
+
+/**
+ * Reads a COSE_Sign1, untagged or with the one tag 18. The signature is not verified by it.
+ *
+ * @throws {AttestationError} `ERR_ATTESTATION_SIZE`, `_CBOR`, `_COSE_SIGN1`, `_ALGORITHM`, `_UNPROTECTED_HEADER`,
+ *   `_SIGNATURE_LENGTH`.
+ */
+export function decodeCoseSign1(bytes: Uint8Array): CoseSign1 {
+  if (bytes.length === 0 || bytes.length > MAX_SIZE) {
+    throw new AttestationError(
+      'ERR_ATTESTATION_SIZE',
+      `A document has 1 to ${MAX_SIZE} bytes, this has ${bytes.length}`,
+    )
+  }
+  const item = decodeStrict(bytes, 'The message', { tags: [TAG_COSE_SIGN1], maxDepth: 3 })
+  const message = item instanceof CborTag ? item.value : item
+  if (!Array.isArray(message) || message.length !== 4) {
+    throw new AttestationError(
+      'ERR_ATTESTATION_COSE_SIGN1',
+      'The message is not an array of four: protected, unprotected, payload, signature',
+    )
+  }
+  const [protectedHeader, unprotected, payload, signature] = message as CborValue[]
+  if (!(protectedHeader instanceof Uint8Array) || !(payload instanceof Uint8Array)) {
+    throw new AttestationError(
+      'ERR_ATTESTATION_COSE_SIGN1',
+      'The protected header and the payload must be byte strings, a detached payload is not taken',
+    )
+  }
+  if (!(signature instanceof Uint8Array)) {
+    throw new AttestationError('ERR_ATTESTATION_COSE_SIGN1', 'The signature is not a byte string')
+  }
+  if (!equalBytes(protectedHeader, PROTECTED_ES384)) {
+    throw new AttestationError(
+      'ERR_ATTESTATION_ALGORITHM',
+      'The protected header is not {1: -35}: only ES384 is taken, and nothing beside it',
+    )
+  }
+  if (!(unprotected instanceof Map) || unprotected.size > 0) {
+    throw new AttestationError(
+      'ERR_ATTESTATION_UNPROTECTED_HEADER',
+      'The unprotected header is not an empty map',
+    )
+  }
+  if (signature.length !== 96) {
+    throw new AttestationError(
+      'ERR_ATTESTATION_SIGNATURE_LENGTH',
+      `An ES384 signature is r‖s of 96 bytes, this has ${signature.length}`,
+    )
+  }
+  return { protected: protectedHeader, payload, signature }
+}
+
+/** The bytes that the signature covers (RFC 9052 §4.4), around the payload as it was received. */
+export function sigStructure(message: CoseSign1): Uint8Array<ArrayBuffer> {
+  const { length } = message.payload
+  const head =
+    length < 24
+      ? [0x40 | length]
+      : length < 256
+        ? [0x58, length]
+        : [0x59, length >> 8, length & 0xff]
+  const structure = new Uint8Array(SIG_STRUCTURE_HEAD.length + head.length + length)
+  structure.set(SIG_STRUCTURE_HEAD)
+  structure.set(head, SIG_STRUCTURE_HEAD.length)
+  structure.set(message.payload, SIG_STRUCTURE_HEAD.length + head.length)
+  return structure
+}
+
+/** Strict CBOR, with the reader's error as the cause. */
+export function decodeStrict(
+  bytes: Uint8Array,
+  what: string,
+  options: Parameters<typeof decode>[1],
+): CborValue {
+  try {
+    return decode(bytes, options)
+  } catch (cause) {
+    const reason = (cause as Error).message
+    throw new AttestationError('ERR_ATTESTATION_CBOR', `${what} is not strict CBOR: ${reason}`, {
+      cause,
+    })
+  }
+}

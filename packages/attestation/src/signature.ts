@@ -1,0 +1,79 @@
+import { ecdsaSignatureToP1363, type Certificate } from '@enclavejs/der'
+
+/** A key as the crypto provider keeps it. */
+export type SubtleKey = object
+
+/**
+ * What is used of WebCrypto's SubtleCrypto. `globalThis.crypto.subtle` is one; give another where the platform's lacks
+ * P-384. Its answers decide what is accepted, so it is trusted like the verifier itself.
+ */
+export interface Subtle {
+  importKey(
+    format: 'spki',
+    key: Uint8Array<ArrayBuffer>,
+    algorithm: { readonly name: string; readonly namedCurve?: string; readonly hash?: string },
+    extractable: boolean,
+    usages: 'verify'[],
+  ): Promise<SubtleKey>
+  verify(
+    algorithm: { readonly name: string; readonly hash: string },
+    key: SubtleKey,
+    signature: Uint8Array<ArrayBuffer>,
+    data: Uint8Array<ArrayBuffer>,
+  ): Promise<boolean>
+  digest(algorithm: string, data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>
+}
+
+/** One way to sign certificates: what the certificates say of it, and what WebCrypto is told. */
+export interface SignatureAlgorithm {
+  /** AlgorithmIdentifier of a signature. */
+  readonly signatureAlgorithm: Uint8Array
+  /** AlgorithmIdentifier of the key that makes it. */
+  readonly publicKeyAlgorithm: Uint8Array
+  /** Whether the bits of subjectPublicKey have the one form that is taken. */
+  isPublicKey(publicKey: Uint8Array): boolean
+  readonly importParameters: {
+    readonly name: string
+    readonly namedCurve?: string
+    readonly hash?: string
+  }
+  readonly verifyParameters: { readonly name: string; readonly hash: string }
+  /** The bits of signatureValue as WebCrypto takes them. */
+  signature(bits: Uint8Array): Uint8Array<ArrayBuffer>
+}
+
+/** ecdsa-with-SHA384 (RFC 5758 §3.2) under an uncompressed point of the named curve P-384 (RFC 5480 §2). */
+export const ECDSA_P384_SHA384: SignatureAlgorithm = {
+  signatureAlgorithm: Uint8Array.of(
+    0x30,
+    0x0a,
+    0x06,
+    0x08,
+    0x2a,
+    0x86,
+    0x48,
+    0xce,
+    0x3d,
+    0x04,
+    0x03,
+    0x03,
+  ),
+  publicKeyAlgorithm: Uint8Array.of(
+    ...[0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01],
+    ...[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22],
+  ),
+  isPublicKey: (publicKey) => publicKey.length === 97 && publicKey[0] === 4,
+  importParameters: { name: 'ECDSA', namedCurve: 'P-384' },
+  verifyParameters: { name: 'ECDSA', hash: 'SHA-384' },
+  signature: (bits) => ecdsaSignatureToP1363(bits, 48),
+}
+
+/** @throws whatever the provider throws, for one a point that is not on the curve. */
+export function importPublicKey(
+  certificate: Certificate,
+  algorithm: SignatureAlgorithm,
+  subtle: Subtle,
+): Promise<SubtleKey> {
+  const spki = certificate.subjectPublicKeyInfo as Uint8Array<ArrayBuffer>
+  return subtle.importKey('spki', spki, algorithm.importParameters, false, ['verify'])
+}

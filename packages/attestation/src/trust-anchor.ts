@@ -1,0 +1,111 @@
+import { decodeCertificate, describeName } from '@enclavejs/der'
+import { copyBytes, equalBytes, toHex } from './bytes.ts'
+import { CertificateError } from './error.ts'
+import type { Subtle } from './signature.ts'
+
+/** An AWS partition whose root is built in. Other partitions have roots of their own: give those as `trustAnchors`. */
+export type Partition = 'aws' | 'aws-us-gov'
+
+/** The certificate that ended a path. */
+export interface TrustAnchor {
+  /** The partition whose built-in root it is; undefined for one of the caller's own `trustAnchors`. */
+  readonly partition: Partition | undefined
+  /** Its subject for people. */
+  readonly subject: string
+  /** Lower-case hex of SHA-256 over its DER. */
+  readonly sha256: string
+}
+
+/** An anchor before its fingerprint is needed. */
+export interface Anchor {
+  readonly partition: Partition | undefined
+  readonly certificate: Uint8Array
+  readonly sha256: string | undefined
+}
+
+/**
+ * Source: the archive AWS_NitroEnclaves_Root-G1.zip of AWS's page "Verifying the root of trust", and the AWS GovCloud
+ * (US) User Guide, page "Amazon EC2". `sha256` is over the DER; AWS prints the same.
+ */
+const BUILT_IN: Readonly<Record<Partition, { readonly sha256: string; readonly base64: string }>> =
+  {
+    aws: {
+      sha256: '641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b',
+      base64:
+        'MIICETCCAZagAwIBAgIRAPkxdWgbkK/hHUbMtOTn+FYwCgYIKoZIzj0EAwMwSTELMAkGA1UEBhMCVVMxDzANBgNVBAoMBkFtYXpvbjEMMAoG' +
+        'A1UECwwDQVdTMRswGQYDVQQDDBJhd3Mubml0cm8tZW5jbGF2ZXMwHhcNMTkxMDI4MTMyODA1WhcNNDkxMDI4MTQyODA1WjBJMQswCQYDVQQG' +
+        'EwJVUzEPMA0GA1UECgwGQW1hem9uMQwwCgYDVQQLDANBV1MxGzAZBgNVBAMMEmF3cy5uaXRyby1lbmNsYXZlczB2MBAGByqGSM49AgEGBSuB' +
+        'BAAiA2IABPwCVOumCMHzaHDimtqQvkY4MpJzbolL//Zy2YlES1BR5TSksfbb48C8WBoyt7F2Bw7eEtaaP+ohG2bnUs990d0JX28TcPQXCEPZ' +
+        '3BABIeTPYwEoCWZEh8l5YoQwTcU/9KNCMEAwDwYDVR0TAQH/BAUwAwEB/zAdBgNVHQ4EFgQUkCW1DdkFR+eWw5b6cp3PmanfS5YwDgYDVR0P' +
+        'AQH/BAQDAgGGMAoGCCqGSM49BAMDA2kAMGYCMQCjfy+Rocm9Xue4YnwWmNJVA44fA0P5W2OpYow9OYCVRaEevL8uO1XYru5xtMPWrfMCMQCi' +
+        '85sWBbJwKKXdS6BptQFuZbT73o/gBh1qUxl/nNr12UO8Yfwr6wPLb+6NIwLz3/Y=',
+    },
+    'aws-us-gov': {
+      sha256: '20bcd30a3e168ea03789e1c45912bc123c4de3c977b8a6e1c125c7929d668b3b',
+      base64:
+        'MIICIDCCAaWgAwIBAgIQP+wUYfyWFFRko9PR00zhZzAKBggqhkjOPQQDAzBQMQswCQYDVQQGEwJVUzEPMA0GA1UECgwGQW1hem9uMQwwCgYD' +
+        'VQQLDANBV1MxIjAgBgNVBAMMGWF3cy11cy1nb3Yubml0cm8tZW5jbGF2ZXMwIBcNMjAwOTEwMTIwMzQ2WhgPMjA1MDA5MTAxMzAzNDZaMFAx' +
+        'CzAJBgNVBAYTAlVTMQ8wDQYDVQQKDAZBbWF6b24xDDAKBgNVBAsMA0FXUzEiMCAGA1UEAwwZYXdzLXVzLWdvdi5uaXRyby1lbmNsYXZlczB2' +
+        'MBAGByqGSM49AgEGBSuBBAAiA2IABCzkRJcZVx7Sg2yXXkl0Nqj9o1ECZNAh0L8/90ATZXAaS1rxA1ti1F3wE86PGsh2UiQIYXiMu81l5kO7' +
+        '775gPuLsgYcGMO/J0t08BHI8s3+JmjxTlA+/UyAqEmj7fD5CbKNCMEAwDwYDVR0TAQH/BAUwAwEB/zAdBgNVHQ4EFgQUUKIzFk2FAlhihuQe' +
+        'xsqOxZ5ZjF0wDgYDVR0PAQH/BAQDAgGGMAoGCCqGSM49BAMDA2kAMGYCMQD9bO9epcf5kMSdsHcyNJXs4bo07wvTIOwnxN41t5eESDyXtUei' +
+        '++RebAbI9Viap2gCMQC7PVZ6Kpg0+N9k+DDpksoJv7gx6YwCqKsmTfU/WigyQlpyJUrWapqk0afDA4lef14=',
+    },
+  }
+
+/** @throws {TypeError} for a partition whose root is not built in. */
+export function builtInAnchor(partition: Partition): Anchor {
+  const root = Object.hasOwn(BUILT_IN, partition) ? BUILT_IN[partition] : undefined
+  if (root === undefined) {
+    throw new TypeError(
+      "partition must be 'aws' or 'aws-us-gov'; for another, give its root as trustAnchors",
+    )
+  }
+  const certificate = Uint8Array.from(atob(root.base64), (character) => character.charCodeAt(0))
+  return { partition, certificate, sha256: root.sha256 }
+}
+
+/** @throws {TypeError} when the list is empty or a member is no certificate. */
+export function ownAnchors(certificates: readonly Uint8Array[]): readonly Anchor[] {
+  if (!Array.isArray(certificates) || certificates.length === 0) {
+    throw new TypeError('trustAnchors must be a non-empty array of certificates in DER')
+  }
+  return certificates.map((bytes: Uint8Array, index) => {
+    const certificate = copyBytes(bytes, `trustAnchors[${index}]`)
+    try {
+      decodeCertificate(certificate)
+    } catch (cause) {
+      throw new TypeError(`trustAnchors[${index}] is not a certificate in DER`, { cause })
+    }
+    return { partition: undefined, certificate, sha256: undefined }
+  })
+}
+
+/** The anchor that a bundle's first certificate is, byte for byte: its name or its key alone prove nothing. */
+export function findAnchor(root: Uint8Array, subject: string, anchors: readonly Anchor[]): Anchor {
+  const anchor = anchors.find(({ certificate }) => equalBytes(certificate, root))
+  if (anchor !== undefined) return anchor
+  const known = Object.keys(BUILT_IN) as Partition[]
+  const other = known.find((partition) => equalBytes(builtInAnchor(partition).certificate, root))
+  const expected = anchors.map(({ partition }) =>
+    partition ? `the root of ${partition}` : 'an own trust anchor',
+  )
+  const seen = other
+    ? `the root of ${other} seen: say partition: '${other}' if that is meant`
+    : 'another certificate seen'
+  throw new CertificateError(
+    'ERR_ATTESTATION_TRUST_ANCHOR',
+    `${[...new Set(expected)].join(' or ')} expected, ${seen}`,
+    { certificate: 'cabundle[0]', subject },
+  )
+}
+
+export async function describeAnchor(anchor: Anchor, subtle: Subtle): Promise<TrustAnchor> {
+  const digest = async (): Promise<string> =>
+    toHex(new Uint8Array(await subtle.digest('SHA-256', new Uint8Array(anchor.certificate))))
+  return {
+    partition: anchor.partition,
+    subject: describeName(decodeCertificate(anchor.certificate).subject),
+    sha256: anchor.sha256 ?? (await digest()),
+  }
+}

@@ -1,0 +1,158 @@
+import { DerReader, Tag } from './element.ts'
+import { DerError } from './error.ts'
+import { decodeBasicConstraints, decodeKeyUsage, type BasicConstraints } from './extension.ts'
+import { readName } from './name.ts'
+import { readBitString, readBoolean, readInteger, readObjectIdentifier } from './primitive.ts'
+import { readTime } from './time.ts'
+
+/** An extension (RFC 5280 §4.2); `value` is what its OCTET STRING holds. */
+export interface Extension {
+  readonly oid: string
+  readonly critical: boolean
+  readonly value: Uint8Array
+}
+
+/** A certificate's structure (RFC 5280 §4.1). Byte fields are views into the input, in DER where not said otherwise. */
+export interface Certificate {
+  readonly bytes: Uint8Array
+  /** What the signature covers. */
+  readonly tbsCertificate: Uint8Array
+  /** The INTEGER's contents: positive, at most 20 octets and a leading zero. */
+  readonly serialNumber: Uint8Array
+  /** AlgorithmIdentifier; the same inside and outside of the signed part. */
+  readonly signatureAlgorithm: Uint8Array
+  readonly issuer: Uint8Array
+  readonly subject: Uint8Array
+  /** Milliseconds since 1970; the validity includes both ends. */
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly subjectPublicKeyInfo: Uint8Array
+  /** The AlgorithmIdentifier in subjectPublicKeyInfo. */
+  readonly publicKeyAlgorithm: Uint8Array
+  /** The bits of subjectPublicKey. */
+  readonly publicKey: Uint8Array
+  readonly extensions: readonly Extension[]
+  readonly basicConstraints: BasicConstraints | undefined
+  /** Bits of {@link KeyUsage}; undefined where the extension is absent. */
+  readonly keyUsage: number | undefined
+  /** The bits of signatureValue: for ECDSA an Ecdsa-Sig-Value. */
+  readonly signature: Uint8Array
+}
+
+const CONTEXT_0 = 0xa0
+const CONTEXT_3 = 0xa3
+const BASIC_CONSTRAINTS = '2.5.29.19'
+const KEY_USAGE = '2.5.29.15'
+
+/**
+ * Reads one X.509 v3 certificate that fills `bytes`, as strict DER: no trailing bytes at any level, defaults left out,
+ * no unique identifiers, no extension twice. Nothing is proven by it: no signature, date or name is judged.
+ *
+ * @throws {DerError} for anything else.
+ */
+export function decodeCertificate(bytes: Uint8Array): Certificate {
+  const outer = new DerReader(bytes)
+  const certificate = outer.enter(Tag.SEQUENCE, 'Certificate')
+  outer.end('Certificate')
+  const tbsElement = certificate.read(Tag.SEQUENCE, 'tbsCertificate')
+  const algorithm = certificate.read(Tag.SEQUENCE, 'signatureAlgorithm')
+  const signature = wholeOctets(certificate, 'signatureValue')
+  certificate.end('Certificate')
+
+  const tbs = DerReader.inside(tbsElement)
+  readVersion(tbs)
+  const serialNumber = readSerialNumber(tbs)
+  const innerAlgorithm = tbs.read(Tag.SEQUENCE, 'signature')
+  if (!equal(innerAlgorithm.bytes, algorithm.bytes)) {
+    throw new DerError('signature and signatureAlgorithm differ', innerAlgorithm.offset)
+  }
+  readObjectIdentifier(DerReader.inside(algorithm), 'signatureAlgorithm')
+  const issuer = readName(tbs, 'issuer')
+  const validity = tbs.enter(Tag.SEQUENCE, 'validity')
+  const notBefore = readTime(validity, 'notBefore')
+  const notAfter = readTime(validity, 'notAfter')
+  validity.end('validity')
+  const subject = readName(tbs, 'subject')
+  const spki = tbs.read(Tag.SEQUENCE, 'subjectPublicKeyInfo')
+  const spkiInner = DerReader.inside(spki)
+  const publicKeyAlgorithm = spkiInner.read(Tag.SEQUENCE, 'subjectPublicKeyInfo: algorithm')
+  const publicKey = wholeOctets(spkiInner, 'subjectPublicKey')
+  spkiInner.end('subjectPublicKeyInfo')
+  const extensions = readExtensions(tbs)
+  tbs.end('tbsCertificate')
+
+  const basicConstraints = find(extensions, BASIC_CONSTRAINTS)
+  const keyUsage = find(extensions, KEY_USAGE)
+  return {
+    bytes,
+    tbsCertificate: tbsElement.bytes,
+    serialNumber,
+    signatureAlgorithm: algorithm.bytes,
+    issuer: issuer.bytes,
+    subject: subject.bytes,
+    notBefore,
+    notAfter,
+    subjectPublicKeyInfo: spki.bytes,
+    publicKeyAlgorithm: publicKeyAlgorithm.bytes,
+    publicKey,
+    extensions,
+    basicConstraints: basicConstraints && decodeBasicConstraints(basicConstraints.value),
+    keyUsage: keyUsage && decodeKeyUsage(keyUsage.value),
+    signature,
+  }
+}
+
+function readVersion(tbs: DerReader): void {
+  const explicit = tbs.enter(CONTEXT_0, 'version')
+  const { contents, offset } = readInteger(explicit, 'version')
+  explicit.end('version')
+  if (contents.length !== 1 || contents[0] !== 2) throw new DerError('version: not v3', offset)
+}
+
+function readSerialNumber(tbs: DerReader): Uint8Array {
+  const { contents, offset } = readInteger(tbs, 'serialNumber')
+  // Instance certificates carry 160 random bits, so a leading sign octet stands outside of RFC 5280's 20 octets.
+  const magnitude = contents[0] === 0 ? contents.subarray(1) : contents
+  if ((contents[0] as number) >= 0x80 || magnitude.length === 0 || magnitude.length > 20) {
+    throw new DerError('serialNumber: not positive, or more than 20 octets', offset)
+  }
+  return contents
+}
+
+function wholeOctets(reader: DerReader, what: string): Uint8Array {
+  const { octets, unused } = readBitString(reader, what)
+  if (unused !== 0) throw new DerError(`${what}: not a whole number of octets`, 0)
+  return octets
+}
+
+function readExtensions(tbs: DerReader): Extension[] {
+  const extensions: Extension[] = []
+  if (tbs.atEnd) return extensions
+  const explicit = tbs.enter(CONTEXT_3, 'extensions')
+  const sequence = explicit.enter(Tag.SEQUENCE, 'extensions')
+  explicit.end('extensions')
+  do {
+    const element = sequence.read(Tag.SEQUENCE, 'extension')
+    const reader = DerReader.inside(element)
+    const oid = readObjectIdentifier(reader, 'extension: extnID')
+    if (find(extensions, oid)) throw new DerError(`extension ${oid} stands twice`, element.offset)
+    let critical = false
+    if (reader.sees(Tag.BOOLEAN)) {
+      critical = readBoolean(reader, 'extension: critical')
+      if (!critical)
+        throw new DerError('extension: the default critical FALSE is written out', element.offset)
+    }
+    const value = reader.read(Tag.OCTET_STRING, 'extension: extnValue').contents
+    reader.end('extension')
+    extensions.push({ oid, critical, value })
+  } while (!sequence.atEnd)
+  return extensions
+}
+
+function find(extensions: readonly Extension[], oid: string): Extension | undefined {
+  return extensions.find((extension) => extension.oid === oid)
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index])
+}

@@ -1,0 +1,57 @@
+import { DerReader, Tag } from './element.ts'
+import { DerError } from './error.ts'
+import { readBitString, readBoolean, readInteger } from './primitive.ts'
+
+/** RFC 5280 §4.2.1.9. */
+export interface BasicConstraints {
+  readonly ca: boolean
+  readonly pathLenConstraint: number | undefined
+}
+
+/** Bits of `Certificate.keyUsage` (RFC 5280 §4.2.1.3). */
+export const KeyUsage = {
+  digitalSignature: 1 << 0,
+  nonRepudiation: 1 << 1,
+  keyCertSign: 1 << 5,
+  cRLSign: 1 << 6,
+} as const
+
+/** @throws {DerError} for anything but the DER of BasicConstraints; a path length on a certificate that is no CA too. */
+export function decodeBasicConstraints(value: Uint8Array): BasicConstraints {
+  const outer = new DerReader(value)
+  const inner = outer.enter(Tag.SEQUENCE, 'basicConstraints')
+  outer.end('basicConstraints')
+  let ca = false
+  let pathLenConstraint: number | undefined
+  if (inner.sees(Tag.BOOLEAN)) {
+    ca = readBoolean(inner, 'basicConstraints: cA')
+    if (!ca) throw new DerError('basicConstraints: the default cA FALSE is written out', 0)
+  }
+  if (!inner.atEnd) {
+    const { contents } = readInteger(inner, 'basicConstraints: pathLenConstraint')
+    if (!ca) throw new DerError('basicConstraints: a pathLenConstraint without cA', 0)
+    if (contents.length > 1 || (contents[0] as number) > 127) {
+      throw new DerError('basicConstraints: a pathLenConstraint outside 0 to 127', 0)
+    }
+    pathLenConstraint = contents[0] as number
+  }
+  inner.end('basicConstraints')
+  return { ca, pathLenConstraint }
+}
+
+/** @throws {DerError} for anything but the DER of KeyUsage with at least one bit set. */
+export function decodeKeyUsage(value: Uint8Array): number {
+  const reader = new DerReader(value)
+  const { octets, unused } = readBitString(reader, 'keyUsage')
+  reader.end('keyUsage')
+  const last = octets[octets.length - 1] ?? 0
+  // X.690 §11.2.2: a named bit list ends with a one bit.
+  if (octets.length > 2 || ((last >> unused) & 1) === 0) {
+    throw new DerError('keyUsage: no bit set, zero bits at the end, or unknown bits', 0)
+  }
+  let bits = 0
+  for (let bit = 0; bit < 9; bit++) {
+    if (((octets[bit >> 3] ?? 0) >> (7 - (bit & 7))) & 1) bits |= 1 << bit
+  }
+  return bits
+}

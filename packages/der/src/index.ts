@@ -1,0 +1,6 @@
+export { DerError } from './error.ts'
+export { DerReader, type DerElement } from './element.ts'
+export { decodeCertificate, type Certificate, type Extension } from './certificate.ts'
+export { KeyUsage, type BasicConstraints } from './extension.ts'
+export { describeName } from './name.ts'
+export { ecdsaSignatureToP1363 } from './ecdsa-signature.ts'
