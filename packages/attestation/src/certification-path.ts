@@ -31,23 +31,18 @@ function location(path: readonly Certificate[], index: number): string {
   return index === path.length - 1 ? 'certificate' : `cabundle[${index}]`
 }
 
-/** Reads the certificates of a document, root first. */
-export function decodePath(cabundle: readonly Uint8Array[], target: Uint8Array): Certificate[] {
-  return [...cabundle, target].map((bytes, index) => {
-    try {
-      return decodeCertificate(bytes)
-    } catch (cause) {
-      throw new CertificateError(
-        'ERR_ATTESTATION_CERTIFICATE_MALFORMED',
-        `not the strict DER of an X.509 v3 certificate: ${(cause as Error).message}`,
-        {
-          certificate: index === cabundle.length ? 'certificate' : `cabundle[${index}]`,
-          subject: undefined,
-        },
-        { cause },
-      )
-    }
-  })
+/** @throws {CertificateError} `ERR_ATTESTATION_CERTIFICATE_MALFORMED`, naming where the certificate stands. */
+export function decodeAt(bytes: Uint8Array, where: string): Certificate {
+  try {
+    return decodeCertificate(bytes)
+  } catch (cause) {
+    throw new CertificateError(
+      'ERR_ATTESTATION_CERTIFICATE_MALFORMED',
+      `not the strict DER of an X.509 v3 certificate: ${(cause as Error).message}`,
+      { certificate: where, subject: undefined },
+      { cause },
+    )
+  }
 }
 
 /**

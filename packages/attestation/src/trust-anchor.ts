@@ -1,4 +1,4 @@
-import { decodeCertificate, describeName } from '@enclavejs/der'
+import { decodeCertificate, describeName, type Certificate } from '@enclavejs/der'
 import { copyBytes, equalBytes, toHex } from './bytes.ts'
 import { CertificateError } from './error.ts'
 import type { Subtle } from './signature.ts'
@@ -16,10 +16,10 @@ export interface TrustAnchor {
   readonly sha256: string
 }
 
-/** An anchor before its fingerprint is needed. */
+/** An anchor as read, before its fingerprint is needed. */
 export interface Anchor {
   readonly partition: Partition | undefined
-  readonly certificate: Uint8Array
+  readonly certificate: Certificate
   readonly sha256: string | undefined
 }
 
@@ -53,16 +53,23 @@ const BUILT_IN: Readonly<Record<Partition, { readonly sha256: string; readonly b
     },
   }
 
+const read = new Map<Partition, Anchor>()
+
 /** @throws {TypeError} for a partition whose root is not built in. */
 export function builtInAnchor(partition: Partition): Anchor {
-  const root = Object.hasOwn(BUILT_IN, partition) ? BUILT_IN[partition] : undefined
-  if (root === undefined) {
-    throw new TypeError(
-      "partition must be 'aws' or 'aws-us-gov'; for another, give its root as trustAnchors",
-    )
+  let anchor = read.get(partition)
+  if (anchor === undefined) {
+    if (!Object.hasOwn(BUILT_IN, partition)) {
+      throw new TypeError(
+        "partition must be 'aws' or 'aws-us-gov'; for another, give its root as trustAnchors",
+      )
+    }
+    const { base64, sha256 } = BUILT_IN[partition]
+    const der = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+    anchor = { partition, certificate: decodeCertificate(der), sha256 }
+    read.set(partition, anchor)
   }
-  const certificate = Uint8Array.from(atob(root.base64), (character) => character.charCodeAt(0))
-  return { partition, certificate, sha256: root.sha256 }
+  return anchor
 }
 
 /** @throws {TypeError} when the list is empty or a member is no certificate. */
@@ -71,22 +78,21 @@ export function ownAnchors(certificates: readonly Uint8Array[]): readonly Anchor
     throw new TypeError('trustAnchors must be a non-empty array of certificates in DER')
   }
   return certificates.map((bytes: Uint8Array, index) => {
-    const certificate = copyBytes(bytes, `trustAnchors[${index}]`)
+    const copy = copyBytes(bytes, `trustAnchors[${index}]`)
     try {
-      decodeCertificate(certificate)
+      return { partition: undefined, certificate: decodeCertificate(copy), sha256: undefined }
     } catch (cause) {
       throw new TypeError(`trustAnchors[${index}] is not a certificate in DER`, { cause })
     }
-    return { partition: undefined, certificate, sha256: undefined }
   })
 }
 
 /** The anchor that a bundle's first certificate is, byte for byte: its name or its key alone prove nothing. */
-export function findAnchor(root: Uint8Array, subject: string, anchors: readonly Anchor[]): Anchor {
-  const anchor = anchors.find(({ certificate }) => equalBytes(certificate, root))
+export function findAnchor(root: Uint8Array, anchors: readonly Anchor[]): Anchor {
+  const anchor = anchors.find(({ certificate }) => equalBytes(certificate.bytes, root))
   if (anchor !== undefined) return anchor
   const known = Object.keys(BUILT_IN) as Partition[]
-  const other = known.find((partition) => equalBytes(builtInAnchor(partition).certificate, root))
+  const other = known.find((name) => equalBytes(builtInAnchor(name).certificate.bytes, root))
   const expected = anchors.map(({ partition }) =>
     partition ? `the root of ${partition}` : 'an own trust anchor',
   )
@@ -96,16 +102,22 @@ export function findAnchor(root: Uint8Array, subject: string, anchors: readonly 
   throw new CertificateError(
     'ERR_ATTESTATION_TRUST_ANCHOR',
     `${[...new Set(expected)].join(' or ')} expected, ${seen}`,
-    { certificate: 'cabundle[0]', subject },
+    { certificate: 'cabundle[0]', subject: claimedSubject(root) },
   )
 }
 
-export async function describeAnchor(anchor: Anchor, subtle: Subtle): Promise<TrustAnchor> {
-  const digest = async (): Promise<string> =>
-    toHex(new Uint8Array(await subtle.digest('SHA-256', new Uint8Array(anchor.certificate))))
-  return {
-    partition: anchor.partition,
-    subject: describeName(decodeCertificate(anchor.certificate).subject),
-    sha256: anchor.sha256 ?? (await digest()),
+function claimedSubject(certificate: Uint8Array): string | undefined {
+  try {
+    return describeName(decodeCertificate(certificate).subject)
+  } catch {
+    return undefined
   }
+}
+
+export async function describeAnchor(anchor: Anchor, subtle: Subtle): Promise<TrustAnchor> {
+  const { bytes, subject } = anchor.certificate
+  const sha256 =
+    anchor.sha256 ??
+    toHex(new Uint8Array(await subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)))
+  return { partition: anchor.partition, subject: describeName(subject), sha256 }
 }

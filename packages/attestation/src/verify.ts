@@ -1,4 +1,3 @@
-import { describeName, type Certificate } from '@enclavejs/der'
 import {
   appraise,
   appraiseTimestamp,
@@ -11,7 +10,7 @@ import {
 import type { AppraisalPolicy, AppraisalPolicyOptions, ExpectedFields } from './appraisal-policy.ts'
 import { decodePayload, type UnverifiedAttestationDocument } from './attestation-document.ts'
 import { copyBytes } from './bytes.ts'
-import { checkPath, decodePath, verifyPathSignatures } from './certification-path.ts'
+import { checkPath, decodeAt, verifyPathSignatures } from './certification-path.ts'
 import { decodeCoseSign1, sigStructure, type CoseSign1 } from './cose-sign1.ts'
 import { AttestationError } from './error.ts'
 import { ECDSA_P384_SHA384, type Subtle, type SubtleKey } from './signature.ts'
@@ -178,9 +177,12 @@ async function verify(
   const message = decodeCoseSign1(copyBytes(bytes, 'bytes'))
   const document = decodePayload(message.payload)
   const currentDate = clock(document)
-  const path = decodePath(document.cabundle, document.certificate)
-  const [root, target] = [path[0] as Certificate, path[path.length - 1] as Certificate]
-  const anchor = findAnchor(root.bytes, describeName(root.subject), policy.anchors)
+  const anchor = findAnchor(document.cabundle[0] as Uint8Array, policy.anchors)
+  const target = decodeAt(document.certificate, 'certificate')
+  const between = document.cabundle
+    .slice(1)
+    .map((bytes, index) => decodeAt(bytes, `cabundle[${index + 1}]`))
+  const path = [anchor.certificate, ...between, target]
   checkPath(path, { currentDate, clockTolerance: policy.clockTolerance })
 
   const signatures = verifyPathSignatures(path, ALGORITHMS, subtle, links)

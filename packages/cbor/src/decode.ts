@@ -125,6 +125,9 @@ class Reader {
   }
 
   #text(bytes: Uint8Array, start: number): string {
+    // Keys and names are short ASCII, for which the decoder's own start takes longer than the work.
+    if (bytes.length < 32 && bytes.every((byte) => byte < 0x80))
+      return String.fromCharCode(...bytes)
     try {
       return UTF8.decode(bytes)
     } catch {

@@ -16,39 +16,67 @@ export const Tag = {
   SET: 0x31,
 } as const
 
-/** One element: its tag octet, the whole of its bytes, and its contents. Views, not copies. */
-export interface DerElement {
-  readonly tag: number
+/** One element: its tag octet, the whole of its bytes, and its contents. Views, made when asked for, not copies. */
+export class DerElement {
+  readonly source: Uint8Array
   readonly offset: number
-  readonly bytes: Uint8Array
-  readonly contents: Uint8Array
+  readonly start: number
+  readonly end: number
+
+  /** Contents are `source` from `start` to `end`; the element begins at `offset`. */
+  constructor(source: Uint8Array, offset: number, start: number, end: number) {
+    this.source = source
+    this.offset = offset
+    this.start = start
+    this.end = end
+  }
+
+  get tag(): number {
+    return this.source[this.offset] as number
+  }
+
+  get length(): number {
+    return this.end - this.start
+  }
+
+  get bytes(): Uint8Array {
+    return this.source.subarray(this.offset, this.end)
+  }
+
+  get contents(): Uint8Array {
+    return this.source.subarray(this.start, this.end)
+  }
+
+  /** The octet of the contents at `index`, which must be below `length`. */
+  octet(index: number): number {
+    return this.source[this.start + index] as number
+  }
 }
 
 /** Reads the elements of one DER value in order. Lengths are definite, minimal and inside the value (X.690 §10.1). */
 export class DerReader {
-  readonly #bytes: Uint8Array
-  readonly #base: number
-  #offset = 0
+  readonly #source: Uint8Array
+  readonly #end: number
+  #offset: number
 
-  /** `base` is where `bytes` begin in the input of the first reader; errors count from there. */
-  constructor(bytes: Uint8Array, base = 0) {
-    this.#bytes = bytes
-    this.#base = base
+  constructor(source: Uint8Array, start = 0, end: number = source.length) {
+    this.#source = source
+    this.#offset = start
+    this.#end = end
   }
 
   /** The reader of an element's contents. */
   static inside(element: DerElement): DerReader {
-    const header = element.bytes.length - element.contents.length
-    return new DerReader(element.contents, element.offset + header)
+    return new DerReader(element.source, element.start, element.end)
   }
 
   get atEnd(): boolean {
-    return this.#offset === this.#bytes.length
+    return this.#offset === this.#end
   }
 
   /** Whether the next element has this tag. */
   sees(tag: number): boolean {
-    return this.#bytes[this.#offset] === tag
+    return this.#offset < this.#end && this.#source[this.#offset] === tag
   }
 
   /** The next element, which must have this tag. */
@@ -69,47 +97,36 @@ export class DerReader {
   }
 
   any(what: string): DerElement {
-    const start = this.#offset
-    const tag = this.#octet(start, what)
-    if ((tag & 0x1f) === 0x1f) throw this.#error(`${what}: a tag of several octets`, start)
-    let length = this.#octet(start + 1, what)
-    let contents = start + 2
+    const offset = this.#offset
+    const tag = this.#octet(offset, what)
+    if ((tag & 0x1f) === 0x1f) throw new DerError(`${what}: a tag of several octets`, offset)
+    let length = this.#octet(offset + 1, what)
+    let start = offset + 2
     if (length >= 0x80) {
       const count = length & 0x7f
-      if (count === 0 || count > 3) throw this.#error(`${what}: a length of ${count} octets`, start)
+      if (count === 0 || count > 3)
+        throw new DerError(`${what}: a length of ${count} octets`, offset)
       length = 0
-      for (let index = 0; index < count; index++)
-        length = length * 256 + this.#octet(contents++, what)
+      for (let index = 0; index < count; index++) length = length * 256 + this.#octet(start++, what)
       if (length < 0x80 || length < 256 ** (count - 1)) {
-        throw this.#error(`${what}: a length that is not minimal`, start)
+        throw new DerError(`${what}: a length that is not minimal`, offset)
       }
     }
-    const end = contents + length
-    if (end > this.#bytes.length) {
-      const rest = this.#bytes.length - contents
-      throw this.#error(`${what}: ${length} bytes announced, ${rest} left`, start)
+    const end = start + length
+    if (end > this.#end) {
+      throw new DerError(`${what}: ${length} bytes announced, ${this.#end - start} left`, offset)
     }
     this.#offset = end
-    return {
-      tag,
-      offset: this.#base + start,
-      bytes: this.#bytes.subarray(start, end),
-      contents: this.#bytes.subarray(contents, end),
-    }
+    return new DerElement(this.#source, offset, start, end)
   }
 
   end(what: string): void {
-    if (!this.atEnd) throw this.#error(`${what}: bytes follow its last element`, this.#offset)
+    if (!this.atEnd) throw new DerError(`${what}: bytes follow its last element`, this.#offset)
   }
 
   #octet(offset: number, what: string): number {
-    const octet = this.#bytes[offset]
-    if (octet === undefined) throw this.#error(`${what}: the bytes end inside it`, offset)
-    return octet
-  }
-
-  #error(message: string, offset: number): DerError {
-    return new DerError(message, this.#base + offset)
+    if (offset >= this.#end) throw new DerError(`${what}: the bytes end inside it`, offset)
+    return this.#source[offset] as number
   }
 }
 

@@ -1,5 +1,5 @@
 export { DerError } from './error.ts'
-export { DerReader, type DerElement } from './element.ts'
+export { DerElement, DerReader } from './element.ts'
 export { decodeCertificate, type Certificate, type Extension } from './certificate.ts'
 export { KeyUsage, type BasicConstraints } from './extension.ts'
 export { describeName } from './name.ts'

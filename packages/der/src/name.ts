@@ -3,9 +3,6 @@ import { DerError } from './error.ts'
 import { readObjectIdentifier } from './primitive.ts'
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const PRINTABLE = /^[A-Za-z0-9 '()+,./:=?-]*$/
-// eslint-disable-next-line no-control-regex -- IA5String is the seven-bit set, control characters included
-const IA5 = /^[\x00-\x7f]*$/
 
 const SHORT: Readonly<Record<string, string>> = {
   '2.5.4.3': 'CN',
@@ -16,15 +13,10 @@ const SHORT: Readonly<Record<string, string>> = {
   '2.5.4.11': 'OU',
 }
 
-interface Attribute {
-  readonly type: string
-  readonly value: string
-}
-
 /** Reads a Name (RFC 5280 §4.1.2.4) and checks its form; the element's bytes are what names are compared by. */
 export function readName(reader: DerReader, what: string): DerElement {
   const element = reader.read(Tag.SEQUENCE, what)
-  attributes(element, what)
+  walkName(element, what)
   return element
 }
 
@@ -38,48 +30,70 @@ export function describeName(name: Uint8Array): string {
   const reader = new DerReader(name)
   const element = reader.read(Tag.SEQUENCE, 'Name')
   reader.end('Name')
-  return attributes(element, 'Name')
-    .reverse()
-    .map(({ type, value }) => `${SHORT[type] ?? type}=${escape(value)}`)
-    .join(',')
+  const attributes: string[] = []
+  walkName(element, 'Name', (type, value) => {
+    attributes.unshift(`${SHORT[type] ?? type}=${escape(UTF8.decode(value))}`)
+  })
+  return attributes.join(',')
 }
 
-function attributes(element: DerElement, what: string): Attribute[] {
-  const found: Attribute[] = []
+/** Visits each attribute in the order of the bytes; its value is a string type of the right characters. */
+function walkName(
+  element: DerElement,
+  what: string,
+  visit?: (type: string, value: Uint8Array) => void,
+): void {
   const sequence = DerReader.inside(element)
   while (!sequence.atEnd) {
-    const set = sequence.enter(Tag.SET, `${what}: RelativeDistinguishedName`)
-    let previous: Uint8Array | undefined
+    const set = sequence.enter(Tag.SET, what)
+    let previous: DerElement | undefined
     do {
-      const attribute = set.read(Tag.SEQUENCE, `${what}: AttributeTypeAndValue`)
-      if (previous !== undefined && !ascends(previous, attribute.bytes)) {
+      const attribute = set.read(Tag.SEQUENCE, what)
+      if (previous !== undefined && !ascends(previous.bytes, attribute.bytes)) {
         throw new DerError(`${what}: a SET OF that is not in order`, attribute.offset)
       }
-      previous = attribute.bytes
+      previous = attribute
       const inner = DerReader.inside(attribute)
-      const type = readObjectIdentifier(inner, `${what}: attribute type`)
-      found.push({ type, value: text(inner.any(`${what}: attribute value`), what) })
-      inner.end(`${what}: AttributeTypeAndValue`)
+      const type = readObjectIdentifier(inner, what)
+      const value = inner.any(what)
+      if (value.length === 0 || !isText(value)) {
+        throw new DerError(
+          `${what}: an attribute value that is empty, or no UTF8String, PrintableString or IA5String`,
+          value.offset,
+        )
+      }
+      inner.end(what)
+      visit?.(type, value.contents)
     } while (!set.atEnd)
   }
-  return found
 }
 
-function text(element: DerElement, what: string): string {
-  const { tag, contents, offset } = element
-  if (contents.length === 0) throw new DerError(`${what}: an empty attribute value`, offset)
-  try {
-    const value = UTF8.decode(contents)
-    if (tag === Tag.UTF8_STRING) return value
-    if (tag === Tag.PRINTABLE_STRING && PRINTABLE.test(value)) return value
-    if (tag === Tag.IA5_STRING && IA5.test(value)) return value
-  } catch {
-    // Not UTF-8: refused below.
+function isText(value: DerElement): boolean {
+  const { tag, length } = value
+  const printable = tag === Tag.PRINTABLE_STRING
+  let ascii = true
+  for (let index = 0; index < length; index++) {
+    const octet = value.octet(index)
+    if (printable && !isPrintable(octet)) return false
+    if (octet >= 0x80) ascii = false
   }
-  throw new DerError(
-    `${what}: an attribute value that is no UTF8String, PrintableString or IA5String`,
-    offset,
-  )
+  if (ascii) return printable || tag === Tag.UTF8_STRING || tag === Tag.IA5_STRING
+  if (tag !== Tag.UTF8_STRING) return false
+  try {
+    UTF8.decode(value.contents)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** X.680 §41.4: A–Z a–z 0–9 space ' ( ) + , - . / : = ? */
+function isPrintable(octet: number): boolean {
+  const letter = (octet | 0x20) >= 0x61 && (octet | 0x20) <= 0x7a
+  if (letter) return true
+  // From 0x27 to 0x3a all but the asterisk: ' ( ) + , - . / 0–9 :
+  if (octet >= 0x27 && octet <= 0x3a) return octet !== 0x2a
+  return octet === 0x20 || octet === 0x3d || octet === 0x3f
 }
 
 /** X.690 §11.6: the elements of a SET OF ascend. */

@@ -39,27 +39,31 @@ export function readBoolean(reader: DerReader, what: string): boolean {
   return contents[0] === 0xff
 }
 
-/** An OBJECT IDENTIFIER in dotted form; every arc minimal (X.690 §8.19.2) and below 2^53. */
+/** An OBJECT IDENTIFIER in dotted form; every arc minimal (X.690 §8.19.2) and below 2^52. */
 export function readObjectIdentifier(reader: DerReader, what: string): string {
-  const { contents, offset } = reader.read(Tag.OBJECT_IDENTIFIER, what)
-  const arcs: number[] = []
+  const element = reader.read(Tag.OBJECT_IDENTIFIER, what)
+  let dotted = ''
   let arc = 0
   let open = false
-  for (const octet of contents) {
-    if ((!open && octet === 0x80) || arc > 2 ** 45) {
-      throw new DerError(`${what}: an OBJECT IDENTIFIER that is not minimal or too large`, offset)
+  for (let index = 0; index < element.length; index++) {
+    const octet = element.octet(index)
+    if ((!open && octet === 0x80) || arc >= 2 ** 45) {
+      throw new DerError(
+        `${what}: an OBJECT IDENTIFIER that is not minimal or too large`,
+        element.offset,
+      )
     }
     arc = arc * 128 + (octet & 0x7f)
     open = octet >= 0x80
     if (open) continue
-    if (arcs.length === 0) {
+    if (dotted === '') {
       const root = Math.min(Math.floor(arc / 40), 2)
-      arcs.push(root, arc - 40 * root)
-    } else arcs.push(arc)
+      dotted = `${root}.${arc - 40 * root}`
+    } else dotted += `.${arc}`
     arc = 0
   }
-  if (open || arcs.length === 0) {
-    throw new DerError(`${what}: an OBJECT IDENTIFIER that is cut short`, offset)
+  if (open || dotted === '') {
+    throw new DerError(`${what}: an OBJECT IDENTIFIER that is cut short`, element.offset)
   }
-  return arcs.join('.')
+  return dotted
 }

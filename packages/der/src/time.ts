@@ -1,7 +1,8 @@
-import { Tag, type DerReader } from './element.ts'
+import { Tag, type DerElement, type DerReader } from './element.ts'
 import { DerError } from './error.ts'
 
-const DIGITS = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const
+const Z = 0x5a
 
 /**
  * A certificate's Time in milliseconds since 1970 (RFC 5280 §4.1.2.5): UTCTime through 2049, GeneralizedTime from 2050
@@ -9,24 +10,37 @@ const DIGITS = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/
  */
 export function readTime(reader: DerReader, what: string): number {
   const utc = reader.sees(Tag.UTC_TIME)
-  const { contents, offset } = reader.read(utc ? Tag.UTC_TIME : Tag.GENERALIZED_TIME, what)
-  let text = String.fromCharCode(...contents.subarray(0, 16))
-  if (utc) text = (text < '50' ? '20' : '19') + text
-  const match = contents.length === (utc ? 13 : 15) ? DIGITS.exec(text) : null
-  if (match === null)
-    throw new DerError(`${what}: a time that is not YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ`, offset)
-  const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
-  if (!utc && year < 2050) throw new DerError(`${what}: GeneralizedTime before 2050`, offset)
-  const time = Date.UTC(year, month - 1, day, hour, minute, second)
-  // A month 13 or a 30 February rolls over; written back it would differ.
-  const back = new Date(time).toISOString().replace(/[-:T]|\.000/g, '')
-  if (back !== text) throw new DerError(`${what}: a date that does not exist`, offset)
-  return time
+  const time = reader.read(utc ? Tag.UTC_TIME : Tag.GENERALIZED_TIME, what)
+  const length = utc ? 13 : 15
+  if (time.length !== length || time.octet(length - 1) !== Z) {
+    throw new DerError(`${what}: a time that is not YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ`, time.offset)
+  }
+  const short = twoDigits(time, 0, what)
+  const year = utc ? short + (short < 50 ? 2000 : 1900) : 100 * short + twoDigits(time, 2, what)
+  if (!utc && year < 2050) throw new DerError(`${what}: GeneralizedTime before 2050`, time.offset)
+  const from = length - 11
+  const month = twoDigits(time, from, what)
+  const day = twoDigits(time, from + 2, what)
+  const hour = twoDigits(time, from + 4, what)
+  const minute = twoDigits(time, from + 6, what)
+  const second = twoDigits(time, from + 8, what)
+  if (day < 1 || day > daysOf(month, year) || hour > 23 || minute > 59 || second > 59) {
+    throw new DerError(`${what}: a date that does not exist`, time.offset)
+  }
+  return Date.UTC(year, month - 1, day, hour, minute, second)
+}
+
+function twoDigits(time: DerElement, index: number, what: string): number {
+  const tens = time.octet(index) - 0x30
+  const ones = time.octet(index + 1) - 0x30
+  if (tens < 0 || tens > 9 || ones < 0 || ones > 9) {
+    throw new DerError(`${what}: a time with another character than a digit`, time.offset)
+  }
+  return 10 * tens + ones
+}
+
+/** 0 for a month that does not exist. */
+function daysOf(month: number, year: number): number {
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  return (DAYS[month - 1] ?? 0) + (month === 2 && leap ? 1 : 0)
 }
