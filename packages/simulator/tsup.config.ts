@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts'],
+  entry: ['src/index.ts', 'src/forge.ts', 'src/register.ts'],
   format: ['esm'],
   target: 'es2023',
   dts: true,

@@ -92,13 +92,16 @@ export function readAppraisalPolicy(options: AppraisalPolicyOptions): AppraisalP
   }
   return {
     referenceSets:
-      options.referenceValues && readReferenceValues(options.referenceValues, allowDebugMode),
+      options.referenceValues === undefined
+        ? undefined
+        : readReferenceValues(options.referenceValues, allowDebugMode),
     allowDebugMode,
     maxAge: options.maxAge === undefined ? undefined : readMaxAge(options.maxAge) * 1000,
-    clockTolerance: readClockTolerance(options.clockTolerance ?? 10) * 1000,
-    anchors: options.trustAnchors
-      ? ownAnchors(options.trustAnchors)
-      : [builtInAnchor(options.partition ?? 'aws')],
+    clockTolerance: readClockTolerance(options.clockTolerance) * 1000,
+    anchors:
+      options.trustAnchors === undefined
+        ? [builtInAnchor(options.partition === undefined ? 'aws' : options.partition)]
+        : ownAnchors(options.trustAnchors),
   }
 }
 
@@ -124,7 +127,7 @@ function readMaxAge(value: number): number {
   throw new RangeError('maxAge must be positive and finite')
 }
 
-function readClockTolerance(value: number): number {
+function readClockTolerance(value = 10): number {
   if (typeof value !== 'number') throw new TypeError('clockTolerance must be a number of seconds')
   if (value >= 0 && value <= 300) return value
   throw new RangeError('clockTolerance must be 0 to 300 seconds')
