@@ -1,6 +1,7 @@
 import type { UnverifiedAttestationDocument } from './attestation-document.ts'
 import { copyBytes, equalBytes } from './bytes.ts'
 import { AttestationError, type AttestationErrorCode } from './error.ts'
+import { readFlag, readSeconds } from './option.ts'
 import { isDebugMode, matchReferenceValues, readReferenceValues } from './reference-values.ts'
 import type { ReferenceSet, ReferenceValues } from './reference-values.ts'
 import { builtInAnchor, ownAnchors, type Anchor, type Partition } from './trust-anchor.ts'
@@ -23,7 +24,7 @@ export interface AppraisalPolicyOptions {
    */
   readonly allowDebugMode?: boolean
   /**
-   * Greatest age of a document in seconds, by its own timestamp; positive. Without it, a `nonce` must be expected in
+   * Greatest age of a document in seconds, by its own timestamp; positive, fractions allowed. Without it, a `nonce` must be expected in
    * every call. Even an old document ends with its certificate, 3 hours after that was issued.
    */
   readonly maxAge?: number
@@ -65,30 +66,24 @@ export const POLICY_KEYS = [
   ...['referenceValues', 'acceptAnyImage', 'allowDebugMode', 'maxAge'],
   ...['clockTolerance', 'partition', 'trustAnchors'],
 ] as const
+/** A hundred years: a bound, so that no age is without end. */
+const MAX_AGE = 3e9
 export const EXPECTED_KEYS = ['nonce', 'publicKey', 'userData'] as const
-
-/** @throws {TypeError} for an option that does not exist: a misspelt one would be a check left out. */
-export function refuseUnknownKeys(options: object, known: readonly string[], name: string): void {
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError(`${name} must be an object`)
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) throw new TypeError(`${name}: unknown option ${JSON.stringify(key)}`)
-  }
-}
 
 /** @throws {TypeError | RangeError} naming the option that is wrong, absent or contradicts another. */
 export function readAppraisalPolicy(options: AppraisalPolicyOptions): AppraisalPolicy {
+  const { maxAge, clockTolerance = 10 } = options
   const acceptAnyImage = readFlag(options.acceptAnyImage, 'acceptAnyImage')
   const allowDebugMode = readFlag(options.allowDebugMode, 'allowDebugMode')
   if (acceptAnyImage === (options.referenceValues !== undefined)) {
     throw new TypeError(
       acceptAnyImage
-        ? 'acceptAnyImage and referenceValues contradict each other: give one of them'
-        : 'referenceValues are required: without them any image of any AWS account would pass (acceptAnyImage: true)',
+        ? 'acceptAnyImage and referenceValues contradict: give one'
+        : 'referenceValues are required: without them any image of any account would pass (acceptAnyImage: true)',
     )
   }
   if (options.partition !== undefined && options.trustAnchors !== undefined) {
-    throw new TypeError('partition and trustAnchors contradict each other: give one of them')
+    throw new TypeError('partition and trustAnchors contradict: give one')
   }
   return {
     referenceSets:
@@ -96,8 +91,8 @@ export function readAppraisalPolicy(options: AppraisalPolicyOptions): AppraisalP
         ? undefined
         : readReferenceValues(options.referenceValues, allowDebugMode),
     allowDebugMode,
-    maxAge: options.maxAge === undefined ? undefined : readMaxAge(options.maxAge) * 1000,
-    clockTolerance: readClockTolerance(options.clockTolerance) * 1000,
+    maxAge: maxAge === undefined ? undefined : readSeconds(maxAge, 'maxAge', 0.001, MAX_AGE),
+    clockTolerance: readSeconds(clockTolerance, 'clockTolerance', 0, 300),
     anchors:
       options.trustAnchors === undefined
         ? [builtInAnchor(options.partition === undefined ? 'aws' : options.partition)]
@@ -114,23 +109,6 @@ export function readExpectedFields(fields: ExpectedFields): ExpectedFields {
   }
   if (expected.nonce?.length === 0) throw new TypeError('nonce is empty: it would prove nothing')
   return expected
-}
-
-function readFlag(value: unknown, name: string): boolean {
-  if (value === undefined || typeof value === 'boolean') return value ?? false
-  throw new TypeError(`${name} must be true or false`)
-}
-
-function readMaxAge(value: number): number {
-  if (typeof value !== 'number') throw new TypeError('maxAge must be a number of seconds')
-  if (value > 0 && value < Number.POSITIVE_INFINITY) return value
-  throw new RangeError('maxAge must be positive and finite')
-}
-
-function readClockTolerance(value = 10): number {
-  if (typeof value !== 'number') throw new TypeError('clockTolerance must be a number of seconds')
-  if (value >= 0 && value <= 300) return value
-  throw new RangeError('clockTolerance must be 0 to 300 seconds')
 }
 
 /**
@@ -181,7 +159,7 @@ export function appraise(
   if (debugMode && !policy.allowDebugMode) {
     throw new AttestationError(
       'ERR_ATTESTATION_DEBUG_MODE',
-      'The enclave runs in debug mode (PCR0, 1 and 2 are zero): start it without --debug-mode',
+      'Debug mode, PCR0, 1 and 2 are zero: start the enclave without --debug-mode',
     )
   }
   const label = policy.referenceSets && matchReferenceValues(document, policy.referenceSets).label

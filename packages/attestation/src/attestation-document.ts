@@ -64,7 +64,7 @@ export function decodePayload(payload: Uint8Array): UnverifiedAttestationDocumen
     if (!FIELDS.has(field)) {
       throw new AttestationError(
         'ERR_ATTESTATION_FIELD_UNKNOWN',
-        `A field that no enclave document has: ${JSON.stringify(String(field)).slice(0, 64)}`,
+        `No enclave document has a field ${JSON.stringify(String(field)).slice(0, 64)}`,
       )
     }
   }

@@ -18,12 +18,13 @@ export interface PathConditions {
  * Extensions that limit a path and are not evaluated here. RFC 5280 wants them critical; a CA that forgot to say so
  * meant the limit all the same.
  */
-const LIMITING: Readonly<Record<string, string>> = {
-  '2.5.29.30': 'nameConstraints',
-  '2.5.29.36': 'policyConstraints',
-  '2.5.29.54': 'inhibitAnyPolicy',
-}
-const KNOWN = new Set(['2.5.29.15', '2.5.29.19'])
+const LIMITING = [
+  '2.5.29.30', // nameConstraints
+  '2.5.29.36', // policyConstraints
+  '2.5.29.54', // inhibitAnyPolicy
+]
+/** keyUsage and basicConstraints. */
+const KNOWN = ['2.5.29.15', '2.5.29.19']
 const DEFAULT_ALGORITHMS = [ECDSA_P384_SHA384]
 
 /** Where a certificate of the path stands in the document. */
@@ -38,7 +39,7 @@ export function decodeAt(bytes: Uint8Array, where: string): Certificate {
   } catch (cause) {
     throw new CertificateError(
       'ERR_ATTESTATION_CERTIFICATE_MALFORMED',
-      `not the strict DER of an X.509 v3 certificate: ${(cause as Error).message}`,
+      `not strict DER of X.509 v3: ${(cause as Error).message}`,
       { certificate: where, subject: undefined },
       { cause },
     )
@@ -86,21 +87,16 @@ function checkAlgorithms(
   }
   const key = algorithms.find((one) => equalBytes(one.publicKeyAlgorithm, publicKeyAlgorithm))
   if (key?.isPublicKey(publicKey) !== true) {
-    refuse(
-      'ERR_ATTESTATION_CERTIFICATE_KEY',
-      'its key is not an uncompressed point on the named curve P-384',
-    )
+    refuse('ERR_ATTESTATION_CERTIFICATE_KEY', 'its key is not an uncompressed P-384 point')
   }
 }
 
 function checkExtensions(certificate: Certificate, refuse: Refuse): void {
   for (const { oid, critical } of certificate.extensions) {
-    const limit = LIMITING[oid]
-    if (limit !== undefined || (critical && !KNOWN.has(oid))) {
-      const reason = limit === undefined ? 'is critical and not known' : 'is not evaluated'
+    if (LIMITING.includes(oid) || (critical && !KNOWN.includes(oid))) {
       refuse(
         'ERR_ATTESTATION_CERTIFICATE_EXTENSION',
-        `the extension ${limit ?? oid} ${reason} here`,
+        `the extension ${oid} is ${critical ? 'critical' : 'a limit'} and not evaluated here`,
       )
     }
   }
@@ -128,7 +124,7 @@ function checkCa(ca: Certificate, followers: readonly Certificate[], refuse: Ref
   if (ca.basicConstraints?.ca !== true) {
     refuse(
       'ERR_ATTESTATION_CERTIFICATE_NOT_CA',
-      'basicConstraints does not make it a CA, and it issues the next one',
+      'not a CA by basicConstraints, and it issues the next one',
     )
   }
   if (((ca.keyUsage ?? 0) & KeyUsage.keyCertSign) === 0) {
@@ -154,10 +150,7 @@ function checkTarget(target: Certificate, refuse: Refuse): void {
     refuse('ERR_ATTESTATION_CERTIFICATE_KEY_USAGE', 'keyUsage lacks digitalSignature')
   }
   if ((usage & KeyUsage.keyCertSign) !== 0) {
-    refuse(
-      'ERR_ATTESTATION_CERTIFICATE_KEY_USAGE',
-      'keyUsage has keyCertSign on a certificate that is no CA',
-    )
+    refuse('ERR_ATTESTATION_CERTIFICATE_KEY_USAGE', 'keyUsage has keyCertSign and it is no CA')
   }
 }
 

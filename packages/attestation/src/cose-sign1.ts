@@ -1,5 +1,5 @@
 import { CborTag, decode, type CborValue } from '@enclavejs/cbor'
-import { equalBytes } from './bytes.ts'
+import { equalBytes, fromHex } from './bytes.ts'
 import { AttestationError } from './error.ts'
 
 /** A COSE_Sign1 message (RFC 9052 §4.2) in the one form that the NSM gives: ES384, nothing unprotected. */
@@ -15,12 +15,9 @@ export interface CoseSign1 {
 const MAX_SIZE = 16_384
 const TAG_COSE_SIGN1 = 18
 /** The map `{1: -35}`: alg is ES384 (RFC 9053 §2.1), with the deterministic encoding that the NSM gives. */
-const PROTECTED_ES384 = Uint8Array.of(0xa1, 0x01, 0x38, 0x22)
+const PROTECTED_ES384 = fromHex('a1013822') as Uint8Array
 /** `Sig_structure` up to the payload: an array of four, the text "Signature1", the protected header, an empty aad. */
-const SIG_STRUCTURE_HEAD = Uint8Array.of(
-  ...[0x84, 0x6a, 0x53, 0x69, 0x67, 0x6e, 0x61, 0x74, 0x75, 0x72, 0x65, 0x31],
-  ...[0x44, ...PROTECTED_ES384, 0x40],
-)
+const SIG_STRUCTURE_HEAD = fromHex('846a5369676e61747572653144a101382240') as Uint8Array
 
 /**
  * Reads a COSE_Sign1, untagged or with the one tag 18. The signature is not verified by it.
@@ -40,23 +37,24 @@ export function decodeCoseSign1(bytes: Uint8Array): CoseSign1 {
   if (!Array.isArray(message) || message.length !== 4) {
     throw new AttestationError(
       'ERR_ATTESTATION_COSE_SIGN1',
-      'The message is not an array of four: protected, unprotected, payload, signature',
+      'Not an array of protected, unprotected, payload, signature',
     )
   }
   const [protectedHeader, unprotected, payload, signature] = message as CborValue[]
-  if (!(protectedHeader instanceof Uint8Array) || !(payload instanceof Uint8Array)) {
+  if (
+    !(protectedHeader instanceof Uint8Array) ||
+    !(payload instanceof Uint8Array) ||
+    !(signature instanceof Uint8Array)
+  ) {
     throw new AttestationError(
       'ERR_ATTESTATION_COSE_SIGN1',
-      'The protected header and the payload must be byte strings, a detached payload is not taken',
+      'protected, payload (not detached) and signature must be byte strings',
     )
-  }
-  if (!(signature instanceof Uint8Array)) {
-    throw new AttestationError('ERR_ATTESTATION_COSE_SIGN1', 'The signature is not a byte string')
   }
   if (!equalBytes(protectedHeader, PROTECTED_ES384)) {
     throw new AttestationError(
       'ERR_ATTESTATION_ALGORITHM',
-      'The protected header is not {1: -35}: only ES384 is taken, and nothing beside it',
+      'The protected header is not {1: -35}, ES384 and nothing else',
     )
   }
   if (!(unprotected instanceof Map) || unprotected.size > 0) {

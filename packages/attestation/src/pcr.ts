@@ -23,7 +23,7 @@ async function extendZero(data: Uint8Array): Promise<Uint8Array> {
  */
 export async function computeRolePcr(roleArn: string): Promise<Uint8Array> {
   if (!/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/.test(roleArn)) {
-    throw new TypeError('roleArn must be the ARN of an IAM role, arn:aws:iam::ACCOUNT:role/NAME')
+    throw new TypeError('roleArn must be arn:aws:iam::ACCOUNT:role/NAME')
   }
   return extendZero(new TextEncoder().encode(roleArn))
 }
@@ -37,7 +37,7 @@ export async function computeRolePcr(roleArn: string): Promise<Uint8Array> {
  */
 export async function computeInstancePcr(instanceId: string): Promise<Uint8Array> {
   if (!/^i-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(instanceId)) {
-    throw new TypeError('instanceId must be i- and 8 or 17 lower-case hex digits')
+    throw new TypeError('instanceId must be i- and 8 or 17 hex digits')
   }
   return extendZero(new TextEncoder().encode(instanceId))
 }
@@ -59,15 +59,12 @@ export async function computeSigningCertificatePcr(
 }
 
 function fromPem(pem: string): Uint8Array {
-  const blocks = [
-    ...pem.matchAll(/-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g),
-  ]
-  const body = blocks.length === 1 ? blocks[0]?.[1] : undefined
-  if (body === undefined)
-    throw new TypeError('certificate must be PEM with exactly one CERTIFICATE')
   try {
-    return Uint8Array.from(atob(body.replace(/\s/g, '')), (character) => character.charCodeAt(0))
+    const body = /^\s*-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----\s*$/.exec(
+      pem,
+    )?.[1]
+    return Uint8Array.from(atob(body as string), (character) => character.charCodeAt(0))
   } catch (cause) {
-    throw new TypeError('certificate is not PEM: its base64 is broken', { cause })
+    throw new TypeError('certificate must be PEM of exactly one CERTIFICATE', { cause })
   }
 }

@@ -1,6 +1,7 @@
 import type { UnverifiedAttestationDocument } from './attestation-document.ts'
 import { copyBytes, equalBytes, fromHex, isZero, toHex } from './bytes.ts'
 import { PcrError } from './error.ts'
+import { refuseUnknownKeys } from './option.ts'
 
 /**
  * What one image must measure to (RFC 9334 §8.3). It pins PCR0, 1 and 2 together, or PCR8, or both, and any others
@@ -35,29 +36,22 @@ export function readReferenceValues(
 ): readonly ReferenceSet[] {
   const several = Array.isArray(input)
   const sets = (several ? input : [input]) as readonly ReferenceValues[]
-  if (sets.length === 0)
-    throw new TypeError('referenceValues is an empty list: nothing could match it')
+  if (sets.length === 0) throw new TypeError('referenceValues is empty')
   const read = sets.map((set, index) =>
     readSet(set, several ? `referenceValues[${index}]` : 'referenceValues', allowDebugMode),
   )
   const labels = new Set(read.map(({ label }) => label))
   if (read.length > 1 && (labels.has(undefined) || labels.size < read.length)) {
-    throw new TypeError('referenceValues: of several sets each needs a label of its own')
+    throw new TypeError('referenceValues: each of several sets needs its own label')
   }
   return read
 }
 
 function readSet(set: ReferenceValues, name: string, allowDebugMode: boolean): ReferenceSet {
-  if (
-    typeof set !== 'object' ||
-    set === null ||
-    typeof set.pcrs !== 'object' ||
-    set.pcrs === null
-  ) {
-    throw new TypeError(`${name} must be { pcrs: { 0: …, 1: …, 2: … } }`)
+  refuseUnknownKeys(set, ['label', 'pcrs'], name)
+  if (typeof set.pcrs !== 'object' || set.pcrs === null) {
+    throw new TypeError(`${name}.pcrs must be { 0: …, 1: …, 2: … }`)
   }
-  const unknown = Object.keys(set).find((key) => key !== 'label' && key !== 'pcrs')
-  if (unknown !== undefined) throw new TypeError(`${name}: unknown key ${JSON.stringify(unknown)}`)
   const { label } = set
   if (label !== undefined && (typeof label !== 'string' || label === '')) {
     throw new TypeError(`${name}.label must be a non-empty string`)
@@ -68,15 +62,13 @@ function readSet(set: ReferenceValues, name: string, allowDebugMode: boolean): R
     if (pcrs.has(index)) throw new TypeError(`${name}.pcrs names PCR${index} twice`)
     const bytes = readValue(value, `${name}.pcrs[${index}]`)
     if (isZero(bytes) && !allowDebugMode) {
-      throw new TypeError(
-        `${name}.pcrs[${index}] is zero, which only debug mode measures: see allowDebugMode`,
-      )
+      throw new TypeError(`${name}.pcrs[${index}] is zero, as in debug mode: see allowDebugMode`)
     }
     pcrs.set(index, bytes)
   }
   if (!pcrs.has(8) && ![0, 1, 2].every((index) => pcrs.has(index))) {
     throw new TypeError(
-      `${name} must pin PCR0, 1 and 2 together, or PCR8: anything less leaves parts of the image open`,
+      `${name} must pin PCR0, 1 and 2 together, or PCR8: less leaves parts of the image open`,
     )
   }
   return { label, pcrs }

@@ -1,3 +1,4 @@
+import { fromHex } from './bytes.ts'
 import { ecdsaSignatureToP1363, type Certificate } from '@enclavejs/der'
 
 /** A key as the crypto provider keeps it. */
@@ -44,24 +45,8 @@ export interface SignatureAlgorithm {
 
 /** ecdsa-with-SHA384 (RFC 5758 §3.2) under an uncompressed point of the named curve P-384 (RFC 5480 §2). */
 export const ECDSA_P384_SHA384: SignatureAlgorithm = {
-  signatureAlgorithm: Uint8Array.of(
-    0x30,
-    0x0a,
-    0x06,
-    0x08,
-    0x2a,
-    0x86,
-    0x48,
-    0xce,
-    0x3d,
-    0x04,
-    0x03,
-    0x03,
-  ),
-  publicKeyAlgorithm: Uint8Array.of(
-    ...[0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01],
-    ...[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22],
-  ),
+  signatureAlgorithm: fromHex('300a06082a8648ce3d040303') as Uint8Array,
+  publicKeyAlgorithm: fromHex('301006072a8648ce3d020106052b81040022') as Uint8Array,
   isPublicKey: (publicKey) => publicKey.length === 97 && publicKey[0] === 4,
   importParameters: { name: 'ECDSA', namedCurve: 'P-384' },
   verifyParameters: { name: 'ECDSA', hash: 'SHA-384' },

@@ -60,9 +60,7 @@ export function builtInAnchor(partition: Partition): Anchor {
   let anchor = read.get(partition)
   if (anchor === undefined) {
     if (!Object.hasOwn(BUILT_IN, partition)) {
-      throw new TypeError(
-        "partition must be 'aws' or 'aws-us-gov'; for another, give its root as trustAnchors",
-      )
+      throw new TypeError("partition must be 'aws' or 'aws-us-gov'; others need trustAnchors")
     }
     const { base64, sha256 } = BUILT_IN[partition]
     const der = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
@@ -75,7 +73,7 @@ export function builtInAnchor(partition: Partition): Anchor {
 /** @throws {TypeError} when the list is empty or a member is no certificate. */
 export function ownAnchors(certificates: readonly Uint8Array[]): readonly Anchor[] {
   if (!Array.isArray(certificates) || certificates.length === 0) {
-    throw new TypeError('trustAnchors must be a non-empty array of certificates in DER')
+    throw new TypeError('trustAnchors must be an array of certificates in DER')
   }
   return certificates.map((bytes: Uint8Array, index) => {
     const copy = copyBytes(bytes, `trustAnchors[${index}]`)
@@ -96,9 +94,7 @@ export function findAnchor(root: Uint8Array, anchors: readonly Anchor[]): Anchor
   const expected = anchors.map(({ partition }) =>
     partition ? `the root of ${partition}` : 'an own trust anchor',
   )
-  const seen = other
-    ? `the root of ${other} seen: say partition: '${other}' if that is meant`
-    : 'another certificate seen'
+  const seen = other ? `the root of ${other} seen (option partition)` : 'another certificate seen'
   throw new CertificateError(
     'ERR_ATTESTATION_TRUST_ANCHOR',
     `${[...new Set(expected)].join(' or ')} expected, ${seen}`,

@@ -43,7 +43,7 @@ export function decodeCertificate(der: Uint8Array): UnverifiedCertificate {
   } catch (cause) {
     throw new AttestationError(
       'ERR_ATTESTATION_CERTIFICATE_MALFORMED',
-      `Not the strict DER of an X.509 v3 certificate: ${(cause as Error).message}`,
+      `not strict DER of X.509 v3: ${(cause as Error).message}`,
       { cause },
     )
   }

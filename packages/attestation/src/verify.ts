@@ -5,7 +5,6 @@ import {
   POLICY_KEYS,
   readAppraisalPolicy,
   readExpectedFields,
-  refuseUnknownKeys,
 } from './appraisal-policy.ts'
 import type { AppraisalPolicy, AppraisalPolicyOptions, ExpectedFields } from './appraisal-policy.ts'
 import { decodePayload, type UnverifiedAttestationDocument } from './attestation-document.ts'
@@ -13,6 +12,7 @@ import { copyBytes } from './bytes.ts'
 import { checkPath, decodeAt, verifyPathSignatures } from './certification-path.ts'
 import { decodeCoseSign1, sigStructure, type CoseSign1 } from './cose-sign1.ts'
 import { AttestationError } from './error.ts'
+import { refuseUnknownKeys } from './option.ts'
 import { ECDSA_P384_SHA384, type Subtle, type SubtleKey } from './signature.ts'
 import { describeAnchor, findAnchor, type TrustAnchor } from './trust-anchor.ts'
 import { VerifiedLinks } from './verified-links.ts'
@@ -152,9 +152,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const policy = readAppraisalPolicy(options)
   const { cacheSize = 1000, now = () => new Date(), subtle = platformSubtle() } = options
   if (!Number.isInteger(cacheSize) || cacheSize < 1 || cacheSize > 100_000) {
-    throw new RangeError('cacheSize must be an integer from 1 to 100000')
+    throw new RangeError('cacheSize must be 1 to 100000')
   }
-  if (typeof now !== 'function') throw new TypeError('now must be a function that returns a Date')
+  if (typeof now !== 'function') throw new TypeError('now must be a function')
   const links = new VerifiedLinks(cacheSize)
   return {
     async verify(bytes, expected = {}) {
@@ -223,7 +223,7 @@ async function verifyDocument(
   if (good !== true) {
     throw new AttestationError(
       'ERR_ATTESTATION_SIGNATURE',
-      'The signature does not verify under the key of certificate: the document was altered or is forged',
+      'The signature does not verify under the key of certificate: altered or forged',
     )
   }
 }
@@ -232,7 +232,7 @@ function readFreshness(policy: AppraisalPolicy, fields: ExpectedFields): Expecte
   const expected = readExpectedFields(fields)
   if (expected.nonce === undefined && policy.maxAge === undefined) {
     throw new TypeError(
-      'nonce or maxAge is required: without them a document of hours ago would pass as fresh',
+      'nonce or maxAge is required: without them a document of hours ago would pass',
     )
   }
   return expected
@@ -247,9 +247,7 @@ function readDate(date: Date, name: string): number {
 function platformSubtle(): Subtle {
   const subtle = globalThis.crypto?.subtle as Subtle | undefined
   if (subtle === undefined) {
-    throw new TypeError(
-      'This platform has no crypto.subtle (a page needs https): give one as the option subtle',
-    )
+    throw new TypeError('No crypto.subtle here (a page needs https): give one as the option subtle')
   }
   return subtle
 }

@@ -34,7 +34,7 @@ class Reader {
   item(depth: number): CborValue {
     const start = this.offset
     if (depth > this.#maxDepth) {
-      throw new CborError('ERR_CBOR_DEPTH', `Items nest deeper than ${this.#maxDepth}`, start)
+      throw new CborError('ERR_CBOR_DEPTH', `Nested deeper than ${this.#maxDepth}`, start)
     }
     const initial = this.#byte()
     const major = initial >> 5
@@ -42,12 +42,8 @@ class Reader {
     if (major === 7) return this.#simple(info, start)
     if (info === 31) {
       if (major === 5 && depth <= this.#indefiniteMapLevels) return this.#map(-1, depth)
-      if (major < 2 || major === 6) throw malformed('An indefinite integer or tag', start)
-      throw new CborError(
-        'ERR_CBOR_INDEFINITE',
-        `An item of indefinite length (major ${major})`,
-        start,
-      )
+      if (major < 2 || major === 6) throw malformed('Indefinite integer or tag', start)
+      throw new CborError('ERR_CBOR_INDEFINITE', `Indefinite length (major ${major})`, start)
     }
     const argument = this.#argument(info, start)
     switch (major) {
@@ -66,7 +62,7 @@ class Reader {
         return this.#map(this.#count(argument, 2, start), depth)
       default:
         if (typeof argument === 'bigint' || !this.#tags.includes(argument)) {
-          throw new CborError('ERR_CBOR_UNSUPPORTED', `Tag ${argument} is not expected`, start)
+          throw new CborError('ERR_CBOR_UNSUPPORTED', `Tag ${argument}`, start)
         }
         return new CborTag(argument, this.item(depth + 1))
     }
@@ -74,7 +70,7 @@ class Reader {
 
   #byte(): number {
     const byte = this.#bytes[this.offset]
-    if (byte === undefined) throw malformed('The bytes end inside an item', this.offset)
+    if (byte === undefined) throw malformed('Cut short', this.offset)
     this.offset++
     return byte
   }
@@ -82,7 +78,7 @@ class Reader {
   /** RFC 8949 §3: the argument of the initial byte, in its shortest form. */
   #argument(info: number, start: number): number | bigint {
     if (info < 24) return info
-    if (info > 27) throw malformed(`Reserved additional information ${info}`, start)
+    if (info > 27) throw malformed('Reserved', start)
     const width = 1 << (info - 24)
     let value = 0
     let high = 0
@@ -102,7 +98,7 @@ class Reader {
             ? value > 0xffff
             : high > 0
     if (!shortest) {
-      throw new CborError('ERR_CBOR_NOT_SHORTEST', `${value} is not in its shortest form`, start)
+      throw new CborError('ERR_CBOR_NOT_SHORTEST', `${value} not in its shortest form`, start)
     }
     if (high > 0x1f_ffff) return (BigInt(high) << 32n) | BigInt(value)
     return high * 0x1_0000_0000 + value
@@ -110,7 +106,7 @@ class Reader {
 
   #slice(length: number | bigint, start: number): Uint8Array {
     const rest = this.#bytes.length - this.offset
-    if (length > rest) throw malformed(`A string of ${length} bytes with ${rest} left`, start)
+    if (length > rest) throw malformed(`${length} bytes with ${rest} left`, start)
     const end = this.offset + Number(length)
     const slice = this.#bytes.subarray(this.offset, end)
     this.offset = end
@@ -131,7 +127,7 @@ class Reader {
     try {
       return UTF8.decode(bytes)
     } catch {
-      throw new CborError('ERR_CBOR_UTF8', 'A text string is not UTF-8', start)
+      throw new CborError('ERR_CBOR_UTF8', 'Not UTF-8', start)
     }
   }
 
@@ -152,10 +148,9 @@ class Reader {
       const start = this.offset
       const key = this.item(depth + 1)
       if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') {
-        throw new CborError('ERR_CBOR_UNSUPPORTED', 'A map key is neither integer nor text', start)
+        throw new CborError('ERR_CBOR_UNSUPPORTED', 'A key neither integer nor text', start)
       }
-      if (map.has(key))
-        throw new CborError('ERR_CBOR_DUPLICATE_KEY', 'A map key stands twice', start)
+      if (map.has(key)) throw new CborError('ERR_CBOR_DUPLICATE_KEY', 'Duplicate key', start)
       map.set(key, this.item(depth + 1))
     }
     return map
@@ -169,14 +164,11 @@ class Reader {
     if (info < 20) return new CborSimple(info)
     if (info === 24) {
       const simple = this.#byte()
-      if (simple < 32) throw malformed(`Simple value ${simple} in two bytes`, start)
+      if (simple < 32) throw malformed(`Simple value ${simple}`, start)
       return new CborSimple(simple)
     }
-    if (info < 28) throw new CborError('ERR_CBOR_UNSUPPORTED', 'A floating-point number', start)
-    throw malformed(
-      info === 31 ? 'A break outside an indefinite item' : 'Reserved simple value',
-      start,
-    )
+    if (info < 28) throw new CborError('ERR_CBOR_UNSUPPORTED', 'Floating point', start)
+    throw malformed(info === 31 ? 'Break' : 'Reserved', start)
   }
 }
 
@@ -196,7 +188,7 @@ export function decode(bytes: Uint8Array, options: DecodeOptions = {}): CborValu
   const value = reader.item(1)
   if (reader.offset !== bytes.length) {
     const rest = bytes.length - reader.offset
-    throw new CborError('ERR_CBOR_TRAILING', `${rest} bytes follow the item`, reader.offset)
+    throw new CborError('ERR_CBOR_TRAILING', `${rest} trailing bytes`, reader.offset)
   }
   return value
 }

@@ -1,7 +1,8 @@
 import { CborError } from './error.ts'
 import { CborSimple, CborTag, type CborValue } from './value.ts'
 
-const UTF8 = new TextEncoder()
+const MAX_ARGUMENT = 0xffff_ffff_ffff_ffffn
+const UTF8 = /* @__PURE__ */ new TextEncoder()
 
 class Writer {
   #bytes = new Uint8Array(256)
@@ -14,10 +15,10 @@ class Writer {
     else if (value === undefined) this.#byte(0xf7)
     else if (typeof value === 'number') this.#number(value)
     else if (typeof value === 'bigint') this.#integer(value)
-    else if (typeof value === 'string') this.#string(3, UTF8.encode(value))
+    else if (typeof value === 'string') this.#text(value)
     else if (value instanceof Uint8Array) this.#string(2, value)
     else if (value instanceof CborTag) {
-      this.#head(6, value.tag)
+      this.#tag(value.tag)
       this.item(value.value)
     } else if (value instanceof CborSimple) this.#simple(value.simple)
     else if (value instanceof Map) this.#map(value)
@@ -42,7 +43,7 @@ class Writer {
 
   #integer(value: bigint): void {
     const argument = value < 0n ? -1n - value : value
-    if (argument > 0xffff_ffff_ffff_ffffn) {
+    if (argument > MAX_ARGUMENT) {
       throw new CborError('ERR_CBOR_UNSUPPORTED', 'An integer of more than 64 bits', this.#length)
     }
     this.#head(value < 0n ? 1 : 0, argument)
@@ -51,18 +52,52 @@ class Writer {
   #map(map: ReadonlyMap<CborValue, CborValue>): void {
     this.#head(5, map.size)
     for (const [key, value] of map) {
+      if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') {
+        throw new CborError(
+          'ERR_CBOR_UNSUPPORTED',
+          'A map key that is neither integer nor text',
+          this.#length,
+        )
+      }
+      // 1 and 1n are two keys of a Map and one of CBOR.
+      if (typeof key === 'bigint' && map.has(Number(key)) && BigInt(Number(key)) === key) {
+        throw new CborError('ERR_CBOR_DUPLICATE_KEY', 'A map key stands twice', this.#length)
+      }
       this.item(key)
       this.item(value)
     }
   }
 
+  #tag(tag: number | bigint): void {
+    if (
+      typeof tag === 'bigint'
+        ? tag < 0n || tag > MAX_ARGUMENT
+        : !Number.isSafeInteger(tag) || tag < 0
+    ) {
+      throw new CborError(
+        'ERR_CBOR_UNSUPPORTED',
+        'A tag that is no integer of 64 bits',
+        this.#length,
+      )
+    }
+    this.#head(6, tag)
+  }
+
   #simple(simple: number): void {
-    if (!(simple >= 0 && simple <= 255) || (simple >= 20 && simple < 32)) {
+    const known = Number.isInteger(simple) && simple >= 0 && simple <= 255
+    if (!known || (simple >= 20 && simple < 32)) {
       throw new CborError('ERR_CBOR_UNSUPPORTED', `No simple value ${simple}`, this.#length)
     }
     if (simple < 24) return this.#byte(0xe0 | simple)
     this.#byte(0xf8)
     this.#byte(simple)
+  }
+
+  #text(text: string): void {
+    if (/\p{Surrogate}/u.test(text)) {
+      throw new CborError('ERR_CBOR_UNSUPPORTED', 'A text with half a surrogate pair', this.#length)
+    }
+    this.#string(3, UTF8.encode(text))
   }
 
   #string(major: number, bytes: Uint8Array): void {
@@ -98,7 +133,8 @@ class Writer {
 /**
  * Writes one CBOR item with definite lengths and shortest forms (RFC 8949 §4.1). Maps keep their order.
  *
- * @throws {CborError} `ERR_CBOR_UNSUPPORTED` for a number that is no safe integer, and for values CBOR has no item for.
+ * @throws {CborError} `ERR_CBOR_UNSUPPORTED` for a number that is no safe integer, and for values CBOR has no item for;
+ *   `ERR_CBOR_DUPLICATE_KEY` for a map with the keys `1` and `1n`.
  */
 export function encode(value: CborValue): Uint8Array {
   const writer = new Writer()

@@ -52,34 +52,34 @@ const KEY_USAGE = '2.5.29.15'
  */
 export function decodeCertificate(bytes: Uint8Array): Certificate {
   const outer = new DerReader(bytes)
-  const certificate = outer.enter(Tag.SEQUENCE, 'Certificate')
-  outer.end('Certificate')
-  const tbsElement = certificate.read(Tag.SEQUENCE, 'tbsCertificate')
-  const algorithm = certificate.read(Tag.SEQUENCE, 'signatureAlgorithm')
-  const signature = wholeOctets(certificate, 'signatureValue')
-  certificate.end('Certificate')
+  const certificate = outer.enter(Tag.SEQUENCE)
+  outer.end()
+  const tbsElement = certificate.read(Tag.SEQUENCE)
+  const algorithm = certificate.read(Tag.SEQUENCE)
+  const signature = wholeOctets(certificate)
+  certificate.end()
 
   const tbs = DerReader.inside(tbsElement)
   readVersion(tbs)
   const serialNumber = readSerialNumber(tbs)
-  const innerAlgorithm = tbs.read(Tag.SEQUENCE, 'signature')
+  const innerAlgorithm = tbs.read(Tag.SEQUENCE)
   if (!equal(innerAlgorithm.bytes, algorithm.bytes)) {
     throw new DerError('signature and signatureAlgorithm differ', innerAlgorithm.offset)
   }
-  readObjectIdentifier(DerReader.inside(algorithm), 'signatureAlgorithm')
-  const issuer = readName(tbs, 'issuer')
-  const validity = tbs.enter(Tag.SEQUENCE, 'validity')
-  const notBefore = readTime(validity, 'notBefore')
-  const notAfter = readTime(validity, 'notAfter')
-  validity.end('validity')
-  const subject = readName(tbs, 'subject')
-  const spki = tbs.read(Tag.SEQUENCE, 'subjectPublicKeyInfo')
+  readObjectIdentifier(DerReader.inside(algorithm))
+  const issuer = readName(tbs)
+  const validity = tbs.enter(Tag.SEQUENCE)
+  const notBefore = readTime(validity)
+  const notAfter = readTime(validity)
+  validity.end()
+  const subject = readName(tbs)
+  const spki = tbs.read(Tag.SEQUENCE)
   const spkiInner = DerReader.inside(spki)
-  const publicKeyAlgorithm = spkiInner.read(Tag.SEQUENCE, 'subjectPublicKeyInfo: algorithm')
-  const publicKey = wholeOctets(spkiInner, 'subjectPublicKey')
-  spkiInner.end('subjectPublicKeyInfo')
+  const publicKeyAlgorithm = spkiInner.read(Tag.SEQUENCE)
+  const publicKey = wholeOctets(spkiInner)
+  spkiInner.end()
   const extensions = readExtensions(tbs)
-  tbs.end('tbsCertificate')
+  tbs.end()
 
   const basicConstraints = find(extensions, BASIC_CONSTRAINTS)
   const keyUsage = find(extensions, KEY_USAGE)
@@ -103,14 +103,14 @@ export function decodeCertificate(bytes: Uint8Array): Certificate {
 }
 
 function readVersion(tbs: DerReader): void {
-  const explicit = tbs.enter(CONTEXT_0, 'version')
-  const { contents, offset } = readInteger(explicit, 'version')
-  explicit.end('version')
+  const explicit = tbs.enter(CONTEXT_0)
+  const { contents, offset } = readInteger(explicit)
+  explicit.end()
   if (contents.length !== 1 || contents[0] !== 2) throw new DerError('version: not v3', offset)
 }
 
 function readSerialNumber(tbs: DerReader): Uint8Array {
-  const { contents, offset } = readInteger(tbs, 'serialNumber')
+  const { contents, offset } = readInteger(tbs)
   // Instance certificates carry 160 random bits, so a leading sign octet stands outside of RFC 5280's 20 octets.
   const magnitude = contents[0] === 0 ? contents.subarray(1) : contents
   if ((contents[0] as number) >= 0x80 || magnitude.length === 0 || magnitude.length > 20) {
@@ -119,31 +119,30 @@ function readSerialNumber(tbs: DerReader): Uint8Array {
   return contents
 }
 
-function wholeOctets(reader: DerReader, what: string): Uint8Array {
-  const { octets, unused } = readBitString(reader, what)
-  if (unused !== 0) throw new DerError(`${what}: not a whole number of octets`, 0)
+function wholeOctets(reader: DerReader): Uint8Array {
+  const { octets, unused } = readBitString(reader)
+  if (unused !== 0) throw new DerError('Unused bits', 0)
   return octets
 }
 
 function readExtensions(tbs: DerReader): Extension[] {
   const extensions: Extension[] = []
   if (tbs.atEnd) return extensions
-  const explicit = tbs.enter(CONTEXT_3, 'extensions')
-  const sequence = explicit.enter(Tag.SEQUENCE, 'extensions')
-  explicit.end('extensions')
+  const explicit = tbs.enter(CONTEXT_3)
+  const sequence = explicit.enter(Tag.SEQUENCE)
+  explicit.end()
   do {
-    const element = sequence.read(Tag.SEQUENCE, 'extension')
+    const element = sequence.read(Tag.SEQUENCE)
     const reader = DerReader.inside(element)
-    const oid = readObjectIdentifier(reader, 'extension: extnID')
-    if (find(extensions, oid)) throw new DerError(`extension ${oid} stands twice`, element.offset)
+    const oid = readObjectIdentifier(reader)
+    if (find(extensions, oid)) throw new DerError(`extension ${oid} twice`, element.offset)
     let critical = false
     if (reader.sees(Tag.BOOLEAN)) {
-      critical = readBoolean(reader, 'extension: critical')
-      if (!critical)
-        throw new DerError('extension: the default critical FALSE is written out', element.offset)
+      critical = readBoolean(reader)
+      if (!critical) throw new DerError('critical: the default FALSE written out', element.offset)
     }
-    const value = reader.read(Tag.OCTET_STRING, 'extension: extnValue').contents
-    reader.end('extension')
+    const value = reader.read(Tag.OCTET_STRING).contents
+    reader.end()
     extensions.push({ oid, critical, value })
   } while (!sequence.atEnd)
   return extensions

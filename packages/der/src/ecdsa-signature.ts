@@ -9,17 +9,17 @@ import { readInteger } from './primitive.ts'
  */
 export function ecdsaSignatureToP1363(der: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
   const outer = new DerReader(der)
-  const inner = outer.enter(Tag.SEQUENCE, 'Ecdsa-Sig-Value')
-  outer.end('Ecdsa-Sig-Value')
+  const inner = outer.enter(Tag.SEQUENCE)
+  outer.end()
   const signature = new Uint8Array(2 * size)
   for (const end of [size, 2 * size]) {
-    const { contents, offset } = readInteger(inner, 'Ecdsa-Sig-Value')
+    const { contents, offset } = readInteger(inner)
     const magnitude = contents[0] === 0 ? contents.subarray(1) : contents
     if ((contents[0] as number) >= 0x80 || magnitude.length === 0 || magnitude.length > size) {
-      throw new DerError(`Ecdsa-Sig-Value: an integer outside 1 to 2^${8 * size}`, offset)
+      throw new DerError('r or s out of range', offset)
     }
     signature.set(magnitude, end - magnitude.length)
   }
-  inner.end('Ecdsa-Sig-Value')
+  inner.end()
   return signature
 }

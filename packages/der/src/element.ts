@@ -80,56 +80,48 @@ export class DerReader {
   }
 
   /** The next element, which must have this tag. */
-  read(tag: number, what: string): DerElement {
-    const element = this.any(what)
+  read(tag: number): DerElement {
+    const element = this.any()
     if (element.tag !== tag) {
-      throw new DerError(
-        `${what}: tag ${hex(tag)} expected, ${hex(element.tag)} seen`,
-        element.offset,
-      )
+      throw new DerError(`Tag ${tag} expected, ${element.tag} seen`, element.offset)
     }
     return element
   }
 
   /** A reader of the next element's contents. */
-  enter(tag: number, what: string): DerReader {
-    return DerReader.inside(this.read(tag, what))
+  enter(tag: number): DerReader {
+    return DerReader.inside(this.read(tag))
   }
 
-  any(what: string): DerElement {
+  any(): DerElement {
     const offset = this.#offset
-    const tag = this.#octet(offset, what)
-    if ((tag & 0x1f) === 0x1f) throw new DerError(`${what}: a tag of several octets`, offset)
-    let length = this.#octet(offset + 1, what)
+    const tag = this.#octet(offset)
+    if ((tag & 0x1f) === 0x1f) throw new DerError('A tag of several octets', offset)
+    let length = this.#octet(offset + 1)
     let start = offset + 2
     if (length >= 0x80) {
       const count = length & 0x7f
-      if (count === 0 || count > 3)
-        throw new DerError(`${what}: a length of ${count} octets`, offset)
+      if (count === 0 || count > 3) throw new DerError(`${count} octets of length`, offset)
       length = 0
-      for (let index = 0; index < count; index++) length = length * 256 + this.#octet(start++, what)
+      for (let index = 0; index < count; index++) length = length * 256 + this.#octet(start++)
       if (length < 0x80 || length < 256 ** (count - 1)) {
-        throw new DerError(`${what}: a length that is not minimal`, offset)
+        throw new DerError('Length not minimal', offset)
       }
     }
     const end = start + length
     if (end > this.#end) {
-      throw new DerError(`${what}: ${length} bytes announced, ${this.#end - start} left`, offset)
+      throw new DerError(`${length} bytes expected, ${this.#end - start} left`, offset)
     }
     this.#offset = end
     return new DerElement(this.#source, offset, start, end)
   }
 
-  end(what: string): void {
-    if (!this.atEnd) throw new DerError(`${what}: bytes follow its last element`, this.#offset)
+  end(): void {
+    if (!this.atEnd) throw new DerError('Trailing bytes', this.#offset)
   }
 
-  #octet(offset: number, what: string): number {
-    if (offset >= this.#end) throw new DerError(`${what}: the bytes end inside it`, offset)
+  #octet(offset: number): number {
+    if (offset >= this.#end) throw new DerError('Cut short', offset)
     return this.#source[offset] as number
   }
-}
-
-function hex(tag: number): string {
-  return `0x${tag.toString(16).padStart(2, '0')}`
 }

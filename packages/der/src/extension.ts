@@ -19,35 +19,35 @@ export const KeyUsage = {
 /** @throws {DerError} for anything but the DER of BasicConstraints; a path length on a certificate that is no CA too. */
 export function decodeBasicConstraints(value: Uint8Array): BasicConstraints {
   const outer = new DerReader(value)
-  const inner = outer.enter(Tag.SEQUENCE, 'basicConstraints')
-  outer.end('basicConstraints')
+  const inner = outer.enter(Tag.SEQUENCE)
+  outer.end()
   let ca = false
   let pathLenConstraint: number | undefined
   if (inner.sees(Tag.BOOLEAN)) {
-    ca = readBoolean(inner, 'basicConstraints: cA')
-    if (!ca) throw new DerError('basicConstraints: the default cA FALSE is written out', 0)
+    ca = readBoolean(inner)
+    if (!ca) throw new DerError('cA: the default FALSE written out', 0)
   }
   if (!inner.atEnd) {
-    const { contents } = readInteger(inner, 'basicConstraints: pathLenConstraint')
-    if (!ca) throw new DerError('basicConstraints: a pathLenConstraint without cA', 0)
+    const { contents } = readInteger(inner)
+    if (!ca) throw new DerError('pathLenConstraint without cA', 0)
     if (contents.length > 1 || (contents[0] as number) > 127) {
-      throw new DerError('basicConstraints: a pathLenConstraint outside 0 to 127', 0)
+      throw new DerError('pathLenConstraint outside 0 to 127', 0)
     }
     pathLenConstraint = contents[0] as number
   }
-  inner.end('basicConstraints')
+  inner.end()
   return { ca, pathLenConstraint }
 }
 
 /** @throws {DerError} for anything but the DER of KeyUsage with at least one bit set. */
 export function decodeKeyUsage(value: Uint8Array): number {
   const reader = new DerReader(value)
-  const { octets, unused } = readBitString(reader, 'keyUsage')
-  reader.end('keyUsage')
+  const { octets, unused } = readBitString(reader)
+  reader.end()
   const last = octets[octets.length - 1] ?? 0
   // X.690 §11.2.2: a named bit list ends with a one bit.
   if (octets.length > 2 || ((last >> unused) & 1) === 0) {
-    throw new DerError('keyUsage: no bit set, zero bits at the end, or unknown bits', 0)
+    throw new DerError('keyUsage: no bit set, zeros at the end, or unknown bits', 0)
   }
   let bits = 0
   for (let bit = 0; bit < 9; bit++) {

@@ -14,9 +14,9 @@ const SHORT: Readonly<Record<string, string>> = {
 }
 
 /** Reads a Name (RFC 5280 §4.1.2.4) and checks its form; the element's bytes are what names are compared by. */
-export function readName(reader: DerReader, what: string): DerElement {
-  const element = reader.read(Tag.SEQUENCE, what)
-  walkName(element, what)
+export function readName(reader: DerReader): DerElement {
+  const element = reader.read(Tag.SEQUENCE)
+  walkName(element)
   return element
 }
 
@@ -28,41 +28,37 @@ export function readName(reader: DerReader, what: string): DerElement {
  */
 export function describeName(name: Uint8Array): string {
   const reader = new DerReader(name)
-  const element = reader.read(Tag.SEQUENCE, 'Name')
-  reader.end('Name')
+  const element = reader.read(Tag.SEQUENCE)
+  reader.end()
   const attributes: string[] = []
-  walkName(element, 'Name', (type, value) => {
+  walkName(element, (type, value) => {
     attributes.unshift(`${SHORT[type] ?? type}=${escape(UTF8.decode(value))}`)
   })
   return attributes.join(',')
 }
 
 /** Visits each attribute in the order of the bytes; its value is a string type of the right characters. */
-function walkName(
-  element: DerElement,
-  what: string,
-  visit?: (type: string, value: Uint8Array) => void,
-): void {
+function walkName(element: DerElement, visit?: (type: string, value: Uint8Array) => void): void {
   const sequence = DerReader.inside(element)
   while (!sequence.atEnd) {
-    const set = sequence.enter(Tag.SET, what)
+    const set = sequence.enter(Tag.SET)
     let previous: DerElement | undefined
     do {
-      const attribute = set.read(Tag.SEQUENCE, what)
+      const attribute = set.read(Tag.SEQUENCE)
       if (previous !== undefined && !ascends(previous.bytes, attribute.bytes)) {
-        throw new DerError(`${what}: a SET OF that is not in order`, attribute.offset)
+        throw new DerError('SET OF not in order', attribute.offset)
       }
       previous = attribute
       const inner = DerReader.inside(attribute)
-      const type = readObjectIdentifier(inner, what)
-      const value = inner.any(what)
+      const type = readObjectIdentifier(inner)
+      const value = inner.any()
       if (value.length === 0 || !isText(value)) {
         throw new DerError(
-          `${what}: an attribute value that is empty, or no UTF8String, PrintableString or IA5String`,
+          'Name: empty, or no UTF8String, PrintableString or IA5String',
           value.offset,
         )
       }
-      inner.end(what)
+      inner.end()
       visit?.(type, value.contents)
     } while (!set.atEnd)
   }
