@@ -64,7 +64,7 @@ export function decodePayload(payload: Uint8Array): UnverifiedAttestationDocumen
     if (!FIELDS.has(field)) {
       throw new AttestationError(
         'ERR_ATTESTATION_FIELD_UNKNOWN',
-        `No enclave document has a field ${JSON.stringify(String(field)).slice(0, 64)}`,
+        `No enclave document has a field ${printable(field)}`,
       )
     }
   }
@@ -169,6 +169,13 @@ function refused(
   value: CborValue,
 ): AttestationError {
   return new AttestationError(code, `${field}: ${expected} expected, ${shape(value)} seen`)
+}
+
+/** A field's name as the sender wrote it, made harmless: it goes into messages that reach terminals. */
+function printable(field: CborKey): string {
+  return String(field)
+    .slice(0, 40)
+    .replace(/[^ -~]/g, '?')
 }
 
 /** What a value is, without its contents. */
