@@ -28,7 +28,7 @@ interface SavedMember {
 }
 
 interface SavedState {
-  readonly version: typeof VERSION
+  readonly version: number
   readonly region: string
   readonly moduleId: string
   readonly root: SavedMember

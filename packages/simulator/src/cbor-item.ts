@@ -16,7 +16,7 @@ export type CborItem =
   | { readonly kind: 'other' }
 
 /** The bytes are not one whole well-formed CBOR item. */
-export class MalformedCbor extends Error {
+class MalformedCbor extends Error {
   override readonly name = 'MalformedCbor'
 }
 

@@ -78,7 +78,7 @@ export function keyUsage(
 }
 
 /** The SHA-1 of the bits of a public key (RFC 5280 §4.2.1.2, method 1), as Nitro's CAs make it. */
-export function keyIdentifier(publicKey: KeyObject): Uint8Array {
+function keyIdentifier(publicKey: KeyObject): Uint8Array {
   const jwk = publicKey.export({ format: 'jwk' })
   if (jwk.x === undefined || jwk.y === undefined) {
     throw new TypeError('publicKey: an elliptic curve key was expected')

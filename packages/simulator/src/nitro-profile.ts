@@ -42,7 +42,7 @@ export const lifetimes: Readonly<
 }
 
 /** What a profile needs to know. `issuer` is not used for the root. */
-export interface ProfileInput {
+interface ProfileInput {
   readonly region: string
   readonly moduleId: string
   /** Time of issue. */

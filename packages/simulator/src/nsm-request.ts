@@ -98,22 +98,15 @@ function uint16(item: CborItem | undefined): number | undefined {
 }
 
 function bytesOf(item: CborItem | undefined): Uint8Array | undefined {
-  switch (item?.kind) {
-    case 'bytes':
-      return item.value
-    case 'text':
-      return item.bytes
-    case 'array': {
-      const octets: number[] = []
-      for (const one of item.items) {
-        if (one.kind !== 'unsigned' || one.value > 0xffn) return undefined
-        octets.push(Number(one.value))
-      }
-      return Uint8Array.from(octets)
-    }
-    default:
-      return undefined
+  if (item?.kind === 'bytes') return item.value
+  if (item?.kind === 'text') return item.bytes
+  if (item?.kind !== 'array') return undefined
+  const octets: number[] = []
+  for (const one of item.items) {
+    if (one.kind !== 'unsigned' || one.value > 0xffn) return undefined
+    octets.push(Number(one.value))
   }
+  return Uint8Array.from(octets)
 }
 
 function optional(item: CborItem | undefined): Uint8Array | null | undefined {

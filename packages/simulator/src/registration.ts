@@ -13,7 +13,7 @@ import type { SimulatedNsmOptions } from './nsm-options.ts'
 import { createSimulatedNsm, type SimulatedNsm } from './nsm.ts'
 
 /** What `globalThis[Symbol.for('enclavejs.simulator')]` holds: bytes in, bytes out. */
-export interface Registration {
+interface Registration {
   readonly version: 1
   readonly nsm: {
     readonly request: (bytes: Uint8Array) => Promise<Uint8Array>
