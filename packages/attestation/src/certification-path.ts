@@ -163,7 +163,10 @@ export interface PathSignatures {
   remember(): void
 }
 
-/** Starts all signatures of a path at once, each under the key of the certificate before it. */
+/**
+ * Starts all signatures of a path, each under the key of the certificate before it. The keys are read one after the
+ * other, so that the first signatures are at work while the next key is read.
+ */
 export function verifyPathSignatures(
   path: readonly Certificate[],
   algorithms: readonly SignatureAlgorithm[],
@@ -174,17 +177,17 @@ export function verifyPathSignatures(
     const issuer = path[index - 1]
     return issuer && links?.get(certificate, issuer.subjectPublicKeyInfo)
   })
+  const checks: Promise<void>[] = []
+  let issuerKey: Promise<SubtleKey> | undefined
   const keys = path.map((_, index) => {
-    if (known[index] !== undefined) return Promise.resolve(known[index])
+    const key = known[index]
+    if (key !== undefined) return (issuerKey = Promise.resolve(key))
+    if (issuerKey) checks.push(verifyLink(path, index, issuerKey, algorithms, subtle))
     // A key that signs nothing but known links is not needed.
-    const needed = index === path.length - 1 || known[index + 1] === undefined
-    return needed ? importCertificateKey(path, index, algorithms, subtle) : undefined
+    if (index < path.length - 1 && known[index + 1] !== undefined) return undefined
+    const read = (): Promise<SubtleKey> => importCertificateKey(path, index, algorithms, subtle)
+    return (issuerKey = issuerKey ? issuerKey.then(read) : read())
   })
-  const checks = path.map((_, index) =>
-    index === 0 || known[index] !== undefined
-      ? undefined
-      : verifyLink(path, index, keys[index - 1] as Promise<SubtleKey>, algorithms, subtle),
-  )
   const verified = (async (): Promise<void> => {
     const settled = await Promise.allSettled([...keys, ...checks])
     for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason
@@ -202,6 +205,9 @@ export function verifyPathSignatures(
   }
 }
 
+/** The key of each trust anchor, as the provider that read it first keeps it. */
+const anchorKeys = new WeakMap<Certificate, { readonly subtle: Subtle; readonly key: SubtleKey }>()
+
 async function importCertificateKey(
   path: readonly Certificate[],
   index: number,
@@ -209,11 +215,15 @@ async function importCertificateKey(
   subtle: Subtle,
 ): Promise<SubtleKey> {
   const certificate = path[index] as Certificate
+  const kept = anchorKeys.get(certificate)
+  if (kept?.subtle === subtle) return kept.key
   const algorithm = algorithms.find((one) =>
     equalBytes(one.publicKeyAlgorithm, certificate.publicKeyAlgorithm),
   ) as SignatureAlgorithm
   try {
-    return await importPublicKey(certificate, algorithm, subtle)
+    const key = await importPublicKey(certificate, algorithm, subtle)
+    if (index === 0) anchorKeys.set(certificate, { subtle, key })
+    return key
   } catch (cause) {
     throw failed(
       path,

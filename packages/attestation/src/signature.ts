@@ -47,10 +47,32 @@ export interface SignatureAlgorithm {
 export const ECDSA_P384_SHA384: SignatureAlgorithm = {
   signatureAlgorithm: fromHex('300a06082a8648ce3d040303') as Uint8Array,
   publicKeyAlgorithm: fromHex('301006072a8648ce3d020106052b81040022') as Uint8Array,
-  isPublicKey: (publicKey) => publicKey.length === 97 && publicKey[0] === 4,
+  isPublicKey: isPointOfP384,
   importParameters: { name: 'ECDSA', namedCurve: 'P-384' },
   verifyParameters: { name: 'ECDSA', hash: 'SHA-384' },
   signature: (bits) => ecdsaSignatureToP1363(bits, 48),
+}
+
+/** p and b of P-384 (SP 800-186 §3.2.1.4). */
+const P = 2n ** 384n - 2n ** 128n - 2n ** 96n + 2n ** 32n - 1n
+const B =
+  0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn
+
+/**
+ * Whether these are an uncompressed point on the curve (SEC 1 §2.3.4, §3.2.2.1). Providers that read keys late, or not
+ * strictly, would otherwise find out in another place, by another error, or not at all.
+ */
+function isPointOfP384(publicKey: Uint8Array): boolean {
+  if (publicKey.length !== 97 || publicKey[0] !== 4) return false
+  const view = new DataView(publicKey.buffer, publicKey.byteOffset, publicKey.length)
+  const [x, y] = [1, 49].map((start) => {
+    let coordinate = 0n
+    for (let at = start; at < start + 48; at += 8) {
+      coordinate = (coordinate << 64n) | view.getBigUint64(at)
+    }
+    return coordinate
+  }) as [bigint, bigint]
+  return x < P && y < P && (y * y - (x * x - 3n) * x - B) % P === 0n
 }
 
 /** @throws whatever the provider throws, for one a point that is not on the curve. */

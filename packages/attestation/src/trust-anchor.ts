@@ -16,11 +16,12 @@ export interface TrustAnchor {
   readonly sha256: string
 }
 
-/** An anchor as read, before its fingerprint is needed. */
+/** An anchor as read; its fingerprint is computed when it is first needed. */
 export interface Anchor {
   readonly partition: Partition | undefined
   readonly certificate: Certificate
-  readonly sha256: string | undefined
+  readonly subject: string
+  sha256: string | undefined
 }
 
 /**
@@ -64,10 +65,15 @@ export function builtInAnchor(partition: Partition): Anchor {
     }
     const { base64, sha256 } = BUILT_IN[partition]
     const der = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
-    anchor = { partition, certificate: decodeCertificate(der), sha256 }
+    anchor = readAnchor(der, partition, sha256)
     read.set(partition, anchor)
   }
   return anchor
+}
+
+function readAnchor(der: Uint8Array, partition?: Partition, sha256?: string): Anchor {
+  const certificate = decodeCertificate(der)
+  return { partition, certificate, subject: describeName(certificate.subject), sha256 }
 }
 
 /** @throws {TypeError} when the list is empty or a member is no certificate. */
@@ -78,7 +84,7 @@ export function ownAnchors(certificates: readonly Uint8Array[]): readonly Anchor
   return certificates.map((bytes: Uint8Array, index) => {
     const copy = copyBytes(bytes, `trustAnchors[${index}]`)
     try {
-      return { partition: undefined, certificate: decodeCertificate(copy), sha256: undefined }
+      return readAnchor(copy)
     } catch (cause) {
       throw new TypeError(`trustAnchors[${index}] is not a certificate in DER`, { cause })
     }
@@ -111,9 +117,9 @@ function claimedSubject(certificate: Uint8Array): string | undefined {
 }
 
 export async function describeAnchor(anchor: Anchor, subtle: Subtle): Promise<TrustAnchor> {
-  const { bytes, subject } = anchor.certificate
-  const sha256 =
-    anchor.sha256 ??
-    toHex(new Uint8Array(await subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)))
-  return { partition: anchor.partition, subject: describeName(subject), sha256 }
+  const { partition, subject, certificate } = anchor
+  const sha256 = (anchor.sha256 ??= toHex(
+    new Uint8Array(await subtle.digest('SHA-256', certificate.bytes as Uint8Array<ArrayBuffer>)),
+  ))
+  return { partition, subject, sha256 }
 }

@@ -214,16 +214,23 @@ async function verifyDocument(
 ): Promise<void> {
   const key = await targetKey
   const signature = message.signature as Uint8Array<ArrayBuffer>
-  const good = await subtle.verify(
-    ECDSA_P384_SHA384.verifyParameters,
-    key,
-    signature,
-    sigStructure(message),
-  )
+  let good = false
+  let cause: unknown
+  try {
+    good = await subtle.verify(
+      ECDSA_P384_SHA384.verifyParameters,
+      key,
+      signature,
+      sigStructure(message),
+    )
+  } catch (error) {
+    cause = error
+  }
   if (good !== true) {
     throw new AttestationError(
       'ERR_ATTESTATION_SIGNATURE',
       'The signature does not verify under the key of certificate: altered or forged',
+      cause === undefined ? undefined : { cause },
     )
   }
 }

@@ -1,4 +1,4 @@
-import { DerReader, Tag } from './element.ts'
+import { DerReader, Tag, type DerElement } from './element.ts'
 import { DerError } from './error.ts'
 import { decodeBasicConstraints, decodeKeyUsage, type BasicConstraints } from './extension.ts'
 import { readName } from './name.ts'
@@ -55,7 +55,7 @@ export function decodeCertificate(bytes: Uint8Array): Certificate {
   const certificate = outer.enter(Tag.SEQUENCE)
   outer.end()
   const tbsElement = certificate.read(Tag.SEQUENCE)
-  const algorithm = certificate.read(Tag.SEQUENCE)
+  const algorithm = readAlgorithm(certificate)
   const signature = wholeOctets(certificate)
   certificate.end()
 
@@ -66,8 +66,9 @@ export function decodeCertificate(bytes: Uint8Array): Certificate {
   if (!equal(innerAlgorithm.bytes, algorithm.bytes)) {
     throw new DerError('signature and signatureAlgorithm differ', innerAlgorithm.offset)
   }
-  readObjectIdentifier(DerReader.inside(algorithm))
   const issuer = readName(tbs)
+  // RFC 5280 §4.1.2.4.
+  if (issuer.length === 0) throw new DerError('issuer is empty', issuer.offset)
   const validity = tbs.enter(Tag.SEQUENCE)
   const notBefore = readTime(validity)
   const notAfter = readTime(validity)
@@ -75,7 +76,7 @@ export function decodeCertificate(bytes: Uint8Array): Certificate {
   const subject = readName(tbs)
   const spki = tbs.read(Tag.SEQUENCE)
   const spkiInner = DerReader.inside(spki)
-  const publicKeyAlgorithm = spkiInner.read(Tag.SEQUENCE)
+  const publicKeyAlgorithm = readAlgorithm(spkiInner)
   const publicKey = wholeOctets(spkiInner)
   spkiInner.end()
   const extensions = readExtensions(tbs)
@@ -100,6 +101,16 @@ export function decodeCertificate(bytes: Uint8Array): Certificate {
     keyUsage: keyUsage && decodeKeyUsage(keyUsage.value),
     signature,
   }
+}
+
+/** An AlgorithmIdentifier; its parameters are one element, for whoever compares the whole. */
+function readAlgorithm(reader: DerReader): DerElement {
+  const element = reader.read(Tag.SEQUENCE)
+  const inner = DerReader.inside(element)
+  readObjectIdentifier(inner)
+  if (!inner.atEnd) inner.any()
+  inner.end()
+  return element
 }
 
 function readVersion(tbs: DerReader): void {

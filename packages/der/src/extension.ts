@@ -46,7 +46,8 @@ export function decodeKeyUsage(value: Uint8Array): number {
   reader.end()
   const last = octets[octets.length - 1] ?? 0
   // X.690 §11.2.2: a named bit list ends with a one bit.
-  if (octets.length > 2 || ((last >> unused) & 1) === 0) {
+  const unknown = octets.length > 2 || ((octets[1] ?? 0) & 0x7f) !== 0
+  if (unknown || ((last >> unused) & 1) === 0) {
     throw new DerError('keyUsage: no bit set, zeros at the end, or unknown bits', 0)
   }
   let bits = 0

@@ -1,0 +1,14 @@
+import { main } from './main.ts'
+import { processTerminal } from './terminal.ts'
+
+/** A defect of ours: a status of its own (EX_SOFTWARE), because node would end with 1, which means refused. */
+const DEFECT = 70
+
+const terminal = processTerminal()
+process.exitCode = DEFECT
+try {
+  process.exitCode = await main(process.argv.slice(2), terminal)
+} catch (error) {
+  terminal.warn('enclavejs: a defect of enclavejs; nothing was accepted')
+  for (const line of String((error as Error).stack ?? error).split('\n')) terminal.warn(line)
+}

@@ -1,0 +1,15 @@
+export { NsmDevice, openNsm, type NsmRequestEvent, type OpenNsmOptions } from './device.ts'
+export { seedEntropy, type SeedEntropyOptions, type SeededEntropy } from './entropy.ts'
+export { NsmError, type NsmErrorCode, type NsmErrorDetails } from './error.ts'
+export { measure, measuredPcr, type Measurement, type MeasureOptions } from './measure.ts'
+export {
+  assertPlatform,
+  checkPlatform,
+  NsmPlatformError,
+  type PlatformCheck,
+  type PlatformOptions,
+  type PlatformReport,
+} from './platform.ts'
+export type { AttestationRequest } from './request.ts'
+export type { NsmDescription, PcrDescription } from './response.ts'
+export type { NsmTransport } from './transport.ts'
