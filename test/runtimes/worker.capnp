@@ -1,0 +1,16 @@
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [(name = "conformance", worker = .worker)],
+);
+
+const worker :Workerd.Worker = (
+  modules = [
+    (name = "worker.js", esModule = embed "worker.js"),
+    (name = "suite.js", esModule = embed "suite.js"),
+    (name = "attestation.js", esModule = embed "attestation.js"),
+    (name = "conformance.js", esModule = embed "conformance.js"),
+    (name = "corpus.js", esModule = embed "corpus.js"),
+  ],
+  compatibilityDate = "2026-11-01",
+);
