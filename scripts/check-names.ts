@@ -9,8 +9,6 @@ const PLACES = ['packages', 'scripts', 'test', 'bench', 'examples', 'fuzz']
 const KEBAB = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*$/
 const DRAWERS = /(?:^|[/-])(?:utils?|commons?|helpers?|misc|shared|lib|stuff)(?:[.-][^/]*)?(?:\/|$)/
 const LONGEST = 450
-/** Tables of cases, which grow by one case with each rule. */
-const TABLES = /^test\/corpus\//
 /** Where the words are ours. Tests read the formats of others, with the words of others. */
 const OURS = /^(?:packages\/[^/]+\/src|scripts|examples)\//
 
@@ -45,7 +43,7 @@ function refusePath({ path, text }: SourceFile): readonly string[] {
   if (DRAWERS.test(path))
     found.push(`${path}: a drawer, not a noun; name the file after what is in it`)
   const lines = text.split('\n').length - 1
-  if (lines > LONGEST && !TABLES.test(path))
+  if (lines > LONGEST)
     found.push(`${path}: ${lines} lines; look for the second file (${LONGEST} at most)`)
   return found
 }

@@ -29,15 +29,30 @@ const build: Step = {
 }
 
 /**
- * The declarations of tools and oracles (tsup, @peculiar/x509) want a browser's types or packages that are not here, so
- * they are skipped; ours are checked without that mercy in `packed`.
+ * All programs. The declarations of tools and oracles (tsup, @peculiar/x509) want a browser's types or packages that are
+ * not here, so they are skipped; ours are checked without that mercy in `packed`.
  */
-const types = tool('types', 'typescript', 'tsc', '-p', '.', '--pretty', 'false', '--skipLibCheck')
+const types = tool(
+  'types',
+  'typescript',
+  'tsc',
+  ...['-p', '.', '--pretty', 'false', '--skipLibCheck'],
+  ...['--isolatedDeclarations', 'false', '--declaration', 'false'],
+)
+
+/** Only what is published, or inlined into it, must say the type of each export; a test need not. */
+const declarations = tool(
+  'exports',
+  'typescript',
+  'tsc',
+  ...['-p', 'scripts/source.tsconfig.json', '--pretty', 'false'],
+)
 
 const STEPS: readonly Step[] = [
   tool('lint', 'oxlint', 'oxlint', '--deny-warnings'),
   tool('format', 'prettier', 'prettier', '--check', '--log-level=warn', '.'),
   types,
+  declarations,
   { name: 'arrows', refusals: arrows.refusals },
   { name: 'names', refusals: names.refusals },
   { name: 'habits', refusals: habits.refusals },

@@ -1,8 +1,10 @@
-import { defineConfig } from 'tsup'
+import type { Options } from 'tsup'
 
-export default defineConfig({
+const config: Options = {
   entry: ['src/bin.ts'],
   format: ['esm'],
   target: 'es2023',
   clean: true,
-})
+}
+
+export default config

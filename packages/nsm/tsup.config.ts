@@ -1,6 +1,6 @@
 import { defineConfig } from 'tsup'
 
-export default defineConfig({
+const config: ReturnType<typeof defineConfig> = defineConfig({
   entry: ['src/index.ts'],
   format: ['esm'],
   target: 'es2023',
@@ -11,3 +11,5 @@ export default defineConfig({
     options.conditions = ['@enclavejs/source']
   },
 })
+
+export default config

@@ -81,7 +81,7 @@ async function judged(
     certificate?: string
     pcr?: number
   }
-  const verdict = error === undefined ? 'accept' : (code ?? String(error))
+  const verdict = error === undefined ? 'accept' : (code ?? `${message}, which has no code,`)
   expectSame(verdict, one.expect, message === undefined ? 'verdict' : `verdict (${message})`)
   if (one.certificate !== undefined) expectSame(certificate, one.certificate, 'certificate')
   if (one.pcr !== undefined) expectSame(pcr, one.pcr, 'pcr')

@@ -1,8 +1,8 @@
 import { encodeCbor, leafOf, type CertificationPath, type Leaf } from '@enclavejs/simulator/forge'
-import { chain, type Link } from './chain.ts'
+import { issuedPath, type Link } from './issued-path.ts'
 import type { Draft } from './corpus.ts'
 import { padded } from './fields.ts'
-import { flipped } from './message.ts'
+import { flipped } from './cose-signature.ts'
 import { accepted, NONCE, PLACE, refused, toHex, withEntry, withRecipe } from './workshop.ts'
 import type { Row, Workshop } from './workshop.ts'
 
@@ -37,9 +37,9 @@ function countCases(shop: Workshop): Draft[] {
         'cabundle/1',
         `${count}: here the root issued the enclave certificate`,
         'profile',
-        chain(shop, links(1)),
+        issuedPath(shop, links(1)),
       ],
-      ['cabundle/9', count, 'profile', chain(shop, links(9))],
+      ['cabundle/9', count, 'profile', issuedPath(shop, links(9))],
       ['cabundle/certificate-empty', size, aws, items(new Uint8Array())],
       ['cabundle/certificate-null', size, aws, items(null)],
       ['cabundle/certificate-text', size, aws, items('certificate')],
@@ -52,8 +52,8 @@ function countCases(shop: Workshop): Draft[] {
       ],
     ]),
     ...accepted(shop, [
-      ['cabundle/2', count, 'profile', chain(shop, links(2))],
-      ['cabundle/8', count, 'profile', chain(shop, links(8))],
+      ['cabundle/2', count, 'profile', issuedPath(shop, links(2))],
+      ['cabundle/8', count, 'profile', issuedPath(shop, links(8))],
     ]),
   ]
 }
@@ -62,7 +62,7 @@ function orderCases(shop: Workshop): Draft[] {
   const source = 'AWS, attestation process §3.2.3: [ROOT, INTERM_1, … INTERM_N]'
   const ordered = 'the bundle is a path in its order, nothing is sorted, skipped or repeated'
   const { root, regional, zonal, instance } = leafByLevel(shop.path)
-  const roomy = chain(shop, [{}, {}, {}]).leaf as Leaf
+  const roomy = issuedPath(shop, [{}, {}, {}]).leaf as Leaf
   const [, first, second] = roomy.cabundle as [Uint8Array, Uint8Array, Uint8Array]
   return [
     ...refused(shop, 'ERR_ATTESTATION_TRUST_ANCHOR', [

@@ -1,31 +1,56 @@
-import { appraisalCases } from './appraisal.ts'
+import { debugCases, pcrCases } from './appraisal.ts'
 import { bundleCases } from './bundle.ts'
+import { certificateSignatureCases } from './certificate-signature.ts'
 import { certificateCases } from './certificate.ts'
 import type { Corpus, CorpusCase, Draft } from './corpus.ts'
-import { fieldCases } from './fields.ts'
-import { keyCases } from './key.ts'
+import { headerCases } from './cose-header.ts'
+import { signatureLengthCases, signatureCases } from './cose-signature.ts'
+import { expectedFieldCases } from './expected-field.ts'
+import { presenceCases, typeCases } from './fields.ts'
+import { freshnessCases } from './freshness.ts'
+import { issuerCases } from './issuer.ts'
+import { keyUsageCases } from './key-usage.ts'
+import { algorithmCases, curveCases } from './key.ts'
 import { messageCases } from './message.ts'
+import { optionalFieldCases, nitroTpmCases } from './optional-field.ts'
+import { pathExtensionCases } from './path-extension.ts'
 import { pathCases } from './path.ts'
 import { cborCases } from './payload.ts'
+import { pcrFieldCases } from './pcr-field.ts'
 import { NOW, openWorkshop, POLICY } from './workshop.ts'
 
 /** Makes the corpus anew, with new keys. */
 export async function generateCorpus(): Promise<Corpus> {
   const shop = await openWorkshop()
-  const drafts = [
-    ...messageCases(shop),
-    ...cborCases(shop),
-    ...fieldCases(shop),
-    ...certificateCases(shop),
-    ...pathCases(shop),
-    ...bundleCases(shop),
-    ...keyCases(shop),
-    ...appraisalCases(shop),
+  const themes = [
+    messageCases,
+    headerCases,
+    signatureLengthCases,
+    signatureCases,
+    cborCases,
+    presenceCases,
+    typeCases,
+    pcrFieldCases,
+    optionalFieldCases,
+    nitroTpmCases,
+    certificateCases,
+    pathCases,
+    keyUsageCases,
+    pathExtensionCases,
+    issuerCases,
+    bundleCases,
+    algorithmCases,
+    curveCases,
+    certificateSignatureCases,
+    freshnessCases,
+    debugCases,
+    pcrCases,
+    expectedFieldCases,
   ]
   return {
     version: 1,
     trustAnchor: base64(shop.path.root.certificate),
-    cases: drafts.map(written),
+    cases: themes.flatMap((theme) => theme(shop)).map(written),
   }
 }
 

@@ -1,21 +1,17 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { changePath, ecdsaAlgorithm, type Level } from '@enclavejs/simulator/forge'
-import { chain } from './chain.ts'
 import type { Draft } from './corpus.ts'
-import { children, concat, contents, hex, longLength, rebuild, tlv } from './der.ts'
-import { flipped } from './message.ts'
-import { recipe } from './path.ts'
-import { accepted, PLACE, refused, type Row, type Workshop } from './workshop.ts'
+import { children, concat, contents, hex, tlv } from './der.ts'
+import { issuedPath } from './issued-path.ts'
+import { flipped } from './cose-signature.ts'
+import { PLACE, refused, reissued, type Row, type Workshop } from './workshop.ts'
 
 const LEVELS = ['regional', 'zonal', 'instance', 'leaf'] as const
+
 const P384 = hex('301006072a8648ce3d020106052b81040022')
 
-/** Keys, algorithms and signatures of certificates. */
-export function keyCases(shop: Workshop): Draft[] {
-  return [...algorithmCases(shop), ...curveCases(shop), ...signatureCases(shop)]
-}
-
-function algorithmCases(shop: Workshop): Draft[] {
+/** Signature algorithms of certificates. */
+export function algorithmCases(shop: Workshop): Draft[] {
   const source = 'RFC 5758 §3.2; AWS, attestation process §3.2.3'
   const rule = 'certificates are signed with ecdsa-with-SHA384'
   const both = (
@@ -30,7 +26,7 @@ function algorithmCases(shop: Workshop): Draft[] {
         `algorithm/${level}-${hash}`,
         rule,
         source,
-        recipe(shop, level, () => ({ signatureHash: hash })),
+        reissued(shop, level, () => ({ signatureHash: hash })),
         { certificate: PLACE[level] },
       ]),
     ),
@@ -38,48 +34,49 @@ function algorithmCases(shop: Workshop): Draft[] {
       'algorithm/root-sha256',
       rule,
       source,
-      recipe(shop, 'root', () => ({ signatureHash: 'sha256' })),
+      reissued(shop, 'root', () => ({ signatureHash: 'sha256' })),
       { certificate: PLACE.root },
     ],
     [
       'algorithm/sha384-said-sha256',
       'the algorithm is the one that is written: the signature is over SHA-384',
       source,
-      recipe(shop, 'leaf', () => both(ecdsaAlgorithm('sha256'))),
+      reissued(shop, 'leaf', () => both(ecdsaAlgorithm('sha256'))),
       { certificate: PLACE.leaf },
     ],
     [
       'algorithm/null-parameters',
       'ecdsa-with-SHA384 has no parameters',
       'RFC 5758 §3.2',
-      recipe(shop, 'leaf', () => both(hex('300c06082a8648ce3d0403030500'))),
+      reissued(shop, 'leaf', () => both(hex('300c06082a8648ce3d0403030500'))),
       { certificate: PLACE.leaf },
     ],
     [
       'algorithm/rsa',
       rule,
       source,
-      recipe(shop, 'leaf', () => both(hex('300d06092a864886f70d01010c0500'))),
+      reissued(shop, 'leaf', () => both(hex('300d06092a864886f70d01010c0500'))),
       { certificate: PLACE.leaf },
     ],
     [
       'algorithm/ed25519',
       rule,
       source,
-      recipe(shop, 'leaf', () => both(hex('300506032b6570'))),
+      reissued(shop, 'leaf', () => both(hex('300506032b6570'))),
       { certificate: PLACE.leaf },
     ],
     [
       'algorithm/key-type',
       'id-ecPublicKey is the algorithm of a key, not of a signature',
       source,
-      recipe(shop, 'leaf', () => both(P384)),
+      reissued(shop, 'leaf', () => both(P384)),
       { certificate: PLACE.leaf },
     ],
   ])
 }
 
-function curveCases(shop: Workshop): Draft[] {
+/** Keys of certificates. */
+export function curveCases(shop: Workshop): Draft[] {
   const source = 'AWS, attestation process §3.1: ES384; RFC 5480 §2.1.1'
   const rule = 'keys lie on P-384'
   const curve = (level: Level, namedCurve: string): Row[3] =>
@@ -93,7 +90,7 @@ function curveCases(shop: Workshop): Draft[] {
     change: (point: Uint8Array) => Uint8Array,
     algorithm: Uint8Array = P384,
   ): Row[3] =>
-    recipe(shop, level, (one) => {
+    reissued(shop, level, (one) => {
       const bits = children(spkiOf(one.publicKey))[1] as Uint8Array
       return {
         publicKey: tlv(0x30, algorithm, tlv(0x03, hex('00'), change(contents(bits).subarray(1)))),
@@ -126,7 +123,7 @@ function curveCases(shop: Workshop): Draft[] {
         'key/zonal-brainpool-384',
         `${rule}, not on another curve of 384 bits`,
         source,
-        chain(shop, [{}, { key: brainpool }, {}, {}]),
+        issuedPath(shop, [{}, { key: brainpool }, {}, {}]),
         zonal,
       ],
       [
@@ -146,7 +143,7 @@ function curveCases(shop: Workshop): Draft[] {
         'key/zonal-rsa',
         `${rule}: this one is RSA, and what it issues is signed with ecdsa-with-SHA384 by name`,
         source,
-        chain(shop, [{}, { key: rsa }, {}, {}]),
+        issuedPath(shop, [{}, { key: rsa }, {}, {}]),
         zonal,
       ],
       [
@@ -283,183 +280,4 @@ function spkiOf(key: KeyObject | Uint8Array | undefined): Uint8Array {
   if (key instanceof Uint8Array || key === undefined)
     throw new TypeError('a KeyObject was expected')
   return new Uint8Array(key.export({ format: 'der', type: 'spki' }))
-}
-
-function signatureCases(shop: Workshop): Draft[] {
-  const source = 'RFC 5280 §6.1.3 (a) (1)'
-  const strict = 'RFC 3279 §2.2.3: Ecdsa-Sig-Value in DER'
-  const parent = {
-    regional: 'root',
-    zonal: 'regional',
-    instance: 'zonal',
-    leaf: 'instance',
-  } as const
-  const leaf = { certificate: PLACE.leaf }
-  const mutated = (change: (signature: Uint8Array) => Uint8Array, level: Level = 'leaf'): Row[3] =>
-    recipe(shop, level, () => ({ mutateSignature: change }))
-  const integers = (change: (parts: Uint8Array[]) => readonly Uint8Array[]): Row[3] =>
-    mutated((der) => rebuild(der, change))
-  const zero = hex('020100')
-  return [
-    ...accepted(shop, [
-      [
-        'certificate-signature/low-s',
-        's in the lower half of the group',
-        'FIPS 186-5 §6.4.2',
-        withS(shop, false),
-      ],
-      [
-        'certificate-signature/high-s',
-        's in the upper half of the group',
-        'FIPS 186-5 §6.4.2',
-        withS(shop, true),
-      ],
-    ]),
-    ...refused(shop, 'ERR_ATTESTATION_CERTIFICATE_SIGNATURE', [
-      ...LEVELS.flatMap((level): Row[] => [
-        [
-          `certificate-signature/${level}-other-key`,
-          'the key of the certificate before signed',
-          source,
-          recipe(shop, level, () => ({ signingKey: shop.foreign[parent[level]].privateKey })),
-          { certificate: PLACE[level] },
-        ],
-        [
-          `certificate-signature/${level}-flipped-bit`,
-          'the signature verifies',
-          source,
-          mutated((der) => flipped(der, der.length - 1), level),
-          { certificate: PLACE[level] },
-        ],
-        [
-          `certificate-signature/${level}-own-key`,
-          'nobody but the root signs himself',
-          source,
-          recipe(shop, level, () => ({ signingKey: shop.path[level].privateKey })),
-          { certificate: PLACE[level] },
-        ],
-      ]),
-      [
-        'certificate-signature/root-key',
-        'the certificate before signed, not the root',
-        source,
-        recipe(shop, 'leaf', () => ({ signingKey: shop.path.root.privateKey })),
-        leaf,
-      ],
-      [
-        'certificate-signature/sha-256',
-        'the hash is SHA-384',
-        source,
-        recipe(shop, 'leaf', () => ({
-          signatureHash: 'sha256',
-          innerSignatureAlgorithm: ecdsaAlgorithm('sha384'),
-          outerSignatureAlgorithm: ecdsaAlgorithm('sha384'),
-        })),
-        leaf,
-      ],
-      [
-        'certificate-signature/empty',
-        'there is a signature',
-        strict,
-        mutated(() => new Uint8Array()),
-        leaf,
-      ],
-      ['certificate-signature/raw', 'a signature is DER here, not r‖s', strict, mutated(raw), leaf],
-      [
-        'certificate-signature/trailing-byte',
-        'nothing follows',
-        strict,
-        mutated((der) => concat(der, hex('00'))),
-        leaf,
-      ],
-      [
-        'certificate-signature/third-integer',
-        'a signature has r and s',
-        strict,
-        integers((parts) => [...parts, zero]),
-        leaf,
-      ],
-      [
-        'certificate-signature/length-not-minimal',
-        'lengths are minimal',
-        strict,
-        mutated(longLength),
-        leaf,
-      ],
-      [
-        'certificate-signature/integer-not-minimal',
-        'INTEGERs are minimal',
-        strict,
-        integers(([r, s]) => [tlv(0x02, hex('0000'), magnitude(r)), s as Uint8Array]),
-        leaf,
-      ],
-      [
-        'certificate-signature/integer-negative',
-        'r and s are positive',
-        strict,
-        integers(([r, s]) => [tlv(0x02, hex('ff'), magnitude(r)), s as Uint8Array]),
-        leaf,
-      ],
-      [
-        'certificate-signature/r-zero',
-        'r and s are at least 1',
-        'FIPS 186-5 §6.4.2',
-        integers(([, s]) => [zero, s as Uint8Array]),
-        leaf,
-      ],
-      [
-        'certificate-signature/s-zero',
-        'r and s are at least 1',
-        'FIPS 186-5 §6.4.2',
-        integers(([r]) => [r as Uint8Array, zero]),
-        leaf,
-      ],
-      [
-        'certificate-signature/r-wide',
-        'r is below the order',
-        'FIPS 186-5 §6.4.2',
-        integers(([r, s]) => [
-          tlv(0x02, hex('01'), new Uint8Array(48 - magnitude(r).length), magnitude(r)),
-          s as Uint8Array,
-        ]),
-        leaf,
-      ],
-      [
-        'certificate-signature/swapped',
-        'r comes first',
-        strict,
-        integers(([r, s]) => [s as Uint8Array, r as Uint8Array]),
-        leaf,
-      ],
-    ]),
-  ]
-}
-
-/** An INTEGER's octets without a leading zero. */
-function magnitude(integer: Uint8Array | undefined): Uint8Array {
-  const octets = contents(integer as Uint8Array)
-  return octets[0] === 0 ? octets.subarray(1) : octets
-}
-
-function raw(der: Uint8Array): Uint8Array {
-  const halves = children(der).map((one) => {
-    const octets = magnitude(one)
-    return concat(new Uint8Array(48 - octets.length), octets)
-  })
-  return concat(...halves)
-}
-
-/** The leaf signed again until s has, or has not, its highest bit: the order of P-384 is close to 2^384. */
-function withS(shop: Workshop, high: boolean): Row[3] {
-  for (let attempt = 0; attempt < 1000; attempt++) {
-    let top = 0
-    const changes = recipe(shop, 'leaf', () => ({
-      mutateSignature: (der) => {
-        top = raw(der)[48] as number
-        return der
-      },
-    }))
-    if (top >= 0x80 === high) return changes
-  }
-  throw new Error('a thousand signatures, all in the same half')
 }

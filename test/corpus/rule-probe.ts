@@ -51,8 +51,11 @@ export class RuleProbe {
     return new RuleProbe(library, sites)
   }
 
-  /** The rules that refuse, each found after the ones before it were taken away; undefined beyond `most`. */
-  async rules(call: () => Promise<unknown>, most = 6): Promise<string[] | undefined> {
+  /**
+   * What refuses, each found after the ones before it were taken away, until the call succeeds or cannot go on without
+   * what the last one saw to.
+   */
+  async refusals(call: () => Promise<unknown>, most = 6): Promise<string[]> {
     const found: string[] = []
     this.#sites.suppressed = new Set()
     while (found.length < most) {
@@ -62,12 +65,12 @@ export class RuleProbe {
         return found
       } catch (error) {
         const site = siteOf.get(error as object)
-        if (site === undefined || this.#sites.suppressed.has(site)) return undefined
+        if (site === undefined || this.#sites.suppressed.has(site)) return found
         this.#sites.suppressed.add(site)
-        found.push(`${site} ${(error as Error).message}`)
+        found.push((error as Error).message)
       }
     }
-    return undefined
+    return found
   }
 }
 

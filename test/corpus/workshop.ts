@@ -104,6 +104,18 @@ export function withRecipe(
   return changePath(shop.path, { recipes: { [level]: change } })
 }
 
+/** The levels that issue. */
+export const authorities = ['root', 'regional', 'zonal', 'instance'] as const
+
+/** As {@link withRecipe}, with what is to change in the recipe. */
+export function reissued(
+  shop: Workshop,
+  level: Level,
+  change: (recipe: NitroRecipe) => Partial<CertificateRecipe>,
+): Changes {
+  return { path: withRecipe(shop, level, (recipe) => ({ ...recipe, ...change(recipe) })) }
+}
+
 /** A path in which the bytes of one certificate are changed after it was signed. */
 export function withBytes(
   shop: Workshop,
@@ -137,6 +149,11 @@ export function valueOf(entries: readonly PayloadEntry[], key: string): Uint8Arr
   const pair = entries.find((one) => same(one[0], encodeCbor(key)))
   if (pair === undefined) throw new Error(`the good document has no ${key}`)
   return pair[1]
+}
+
+/** A document in which the value (one CBOR item) of a key is changed. */
+export function withValue(key: string, change: (value: Uint8Array) => Uint8Array): Changes {
+  return { entries: (all) => withEntry(all, key, change(valueOf(all, key))) }
 }
 
 export function same(a: Uint8Array, b: Uint8Array): boolean {

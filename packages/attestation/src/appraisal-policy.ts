@@ -62,13 +62,18 @@ export interface AppraisalPolicy {
   readonly anchors: readonly Anchor[]
 }
 
-export const POLICY_KEYS = [
-  ...['referenceValues', 'acceptAnyImage', 'allowDebugMode', 'maxAge'],
-  ...['clockTolerance', 'partition', 'trustAnchors'],
-] as const
+export const POLICY_KEYS: readonly (keyof AppraisalPolicyOptions)[] = [
+  'referenceValues',
+  'acceptAnyImage',
+  'allowDebugMode',
+  'maxAge',
+  'clockTolerance',
+  'partition',
+  'trustAnchors',
+]
 /** A hundred years: a bound, so that no age is without end. */
 const MAX_AGE = 3e9
-export const EXPECTED_KEYS = ['nonce', 'publicKey', 'userData'] as const
+export const EXPECTED_KEYS: readonly (keyof ExpectedFields)[] = ['nonce', 'publicKey', 'userData']
 
 /** @throws {TypeError | RangeError} naming the option that is wrong, absent or contradicts another. */
 export function readAppraisalPolicy(options: AppraisalPolicyOptions): AppraisalPolicy {

@@ -177,7 +177,7 @@ async function verify(
   const message = decodeCoseSign1(copyBytes(bytes, 'bytes'))
   const document = decodePayload(message.payload)
   const currentDate = clock(document)
-  const anchor = findAnchor(document.cabundle[0] as Uint8Array, policy.anchors)
+  const anchor = await findAnchor(document.cabundle[0] as Uint8Array, policy.anchors, subtle)
   const target = decodeAt(document.certificate, 'certificate')
   const between = document.cabundle
     .slice(1)

@@ -16,7 +16,7 @@ export interface Appraisal {
   readonly at: Date | 'document' | undefined
 }
 
-export const APPRAISAL_FLAGS = {
+export const APPRAISAL_FLAGS: Flags = {
   pcr: { type: 'string', multiple: true },
   reference: { type: 'string', multiple: true },
   'any-image': { type: 'boolean' },
@@ -30,7 +30,7 @@ export const APPRAISAL_FLAGS = {
   'at-document-time': { type: 'boolean' },
   partition: { type: 'string' },
   'trust-anchor': { type: 'string', multiple: true },
-} as const satisfies Flags
+}
 
 /**
  * Turns flags into the options of the verifier, which judges what they mean.

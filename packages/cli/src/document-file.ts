@@ -2,7 +2,7 @@ import { AttestationError } from '@enclavejs/attestation'
 import { MAX_INPUT, readInput } from './input-file.ts'
 
 /** How the bytes of a document are written in a file. */
-export type Encoding = 'raw' | 'base64' | 'hex'
+type Encoding = 'raw' | 'base64' | 'hex'
 
 /** A document as it was given. */
 export interface DocumentFile {
@@ -32,7 +32,7 @@ export async function readDocument(path: string): Promise<DocumentFile> {
  * base64 with `h` or `0o`, which is no hex. What is neither hex nor base64 in whole is left as it is for the verifier
  * to refuse.
  */
-export function decodeDocument(bytes: Uint8Array): DocumentFile {
+function decodeDocument(bytes: Uint8Array): DocumentFile {
   if (bytes.some((byte) => byte >= 0x80)) return { bytes, encoding: 'raw', note: undefined }
   const lines = Buffer.from(bytes).toString('latin1').trim()
   const text = lines.replace(/[\r\n]+[ \t]*/g, '')

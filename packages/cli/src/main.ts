@@ -33,7 +33,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
   } catch (error) {
     if (!(error instanceof CliError)) throw error
     const { code, message } = error
-    if (args.includes('--json')) printJson(terminal, { error: { code, message } })
+    if (ownArguments(args).includes('--json')) printJson(terminal, { error: { code, message } })
     terminal.warn(`enclavejs: ${message}`)
     return Exit.WRONG_USE
   }
@@ -51,12 +51,18 @@ async function dispatch(args: readonly string[], terminal: Terminal): Promise<nu
   }
   if (name === undefined) throw usage('a command is missing; see enclavejs --help')
   const command = find(name)
-  const own = rest.slice(0, rest.includes('--') ? rest.indexOf('--') : rest.length)
+  const own = ownArguments(rest)
   if (own.includes('--help') || own.includes('-h')) {
     terminal.print(command.help)
     return Exit.ACCEPTED
   }
   return command.run(rest, terminal)
+}
+
+/** What is said to this program: everything before `--`. */
+function ownArguments(args: readonly string[]): readonly string[] {
+  const separator = args.indexOf('--')
+  return separator < 0 ? args : args.slice(0, separator)
 }
 
 function find(name: string): Command {

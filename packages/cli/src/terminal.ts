@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 import { escapeLine } from './output/printable.ts'
 
 /** The few styles that are used; they are dropped where the stream is no terminal or `NO_COLOR` is set. */
-export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
+type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
 /** What a command writes to: results on one side, everything else on the other. */
 export interface Terminal {
@@ -18,13 +18,17 @@ export interface Terminal {
   readonly interactive: boolean
 }
 
-/** The terminal of this process. A reader that goes away (`| head`) ends the output, not the judgement. */
-export function processTerminal(): Terminal {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-    })
-  }
+/**
+ * The terminal of this process. A reader that goes away (`| head`) ends the output, not the judgement; a result that
+ * cannot be written (a full disk) ends the process with `failure`, which is no verdict.
+ */
+export function processTerminal(failure: number): Terminal {
+  process.stderr.on('error', () => undefined)
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return
+    process.stderr.write(`enclavejs: stdout cannot be written: ${error.code ?? error.message}\n`)
+    process.exit(failure)
+  })
   return {
     print: (line = '') => void process.stdout.write(`${line}\n`),
     write: (bytes) => void process.stdout.write(bytes),

@@ -1,4 +1,6 @@
+import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { main } from '../src/main.ts'
 import type { Terminal } from '../src/terminal.ts'
@@ -75,5 +77,25 @@ describe('enclavejs', () => {
     const { status, stderr } = await enclavejs(['--version'], { node: ['--import', broken] })
     expect(status).toBe(70)
     expect(stderr).toMatch(/nothing was accepted[\s\S]*Error: a defect/)
+  })
+
+  const bin = fileURLToPath(new URL('../src/bin.ts', import.meta.url))
+  const command = [process.execPath, '--conditions=@enclavejs/source', bin, '--help'] as const
+
+  it('ends with 70 where the result cannot be written', () => {
+    const shell = ['-c', '"$@" > /dev/full', 'sh', ...command]
+    const { status, stderr } = spawnSync('sh', shell, { encoding: 'utf8' })
+    expect(status).toBe(70)
+    expect(stderr).toContain('stdout cannot be written: ENOSPC')
+  })
+
+  it('keeps its verdict where nobody reads the result', async () => {
+    const [node, ...args] = command
+    const child = spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.destroy()
+    let stderr = ''
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
+    const status = await new Promise((resolve) => child.on('close', resolve))
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 })

@@ -138,6 +138,37 @@ describe('refused', () => {
   })
 })
 
+describe('without @enclavejs/nsm', () => {
+  // As if it were not installed: a hook that answers as node does where a package is missing.
+  const hide = `
+    import { registerHooks } from 'node:module'
+    registerHooks({
+      resolve(specifier, context, next) {
+        if (specifier !== '@enclavejs/nsm') return next(specifier, context)
+        throw Object.assign(new Error('none'), { code: 'ERR_MODULE_NOT_FOUND' })
+      },
+    })`
+  const node = ['--import', `data:text/javascript,${encodeURIComponent(hide)}`]
+
+  it('nsm says what to install', async () => {
+    const outcome = await enclavejs(['nsm', 'describe', '--json'], { node })
+    expect(outcome.status).toBe(2)
+    expect(outcome.stderr).toContain('npm install @enclavejs/nsm')
+    expect(JSON.parse(outcome.stdout)).toMatchObject({ error: { code: 'ERR_CLI_PACKAGE' } })
+  })
+
+  it('verify and decode work, and doctor says what is missing', async () => {
+    const { stdout } = await simulated(['attest'])
+    expect(await enclavejs(['decode', '-'], { node, input: stdout })).toMatchObject({ status: 0 })
+    const root = ['--trust-anchor', join(directory, 'root.pem'), '--any-image', '--max-age', '600']
+    const verdict = await enclavejs(['verify', '-', ...root], { node, input: stdout })
+    expect(verdict).toMatchObject({ status: 0, stderr: '' })
+    const doctor = await enclavejs(['doctor', '--as', 'enclave'], { node })
+    expect(doctor).toMatchObject({ status: 1, stderr: '' })
+    expect(doctor.stdout).toMatch(/^fail {2}nsm +ERR_CLI_PACKAGE: .*npm install @enclavejs\/nsm/m)
+  })
+})
+
 describe('wrong use', () => {
   it.each<[readonly string[], RegExp]>([
     [[], /describe, pcr, random or attest/],
@@ -233,7 +264,8 @@ describe('simulate', () => {
       }`
     const file = join(workspace.path, 'hide.mjs')
     writeFileSync(file, hide)
-    const outcome = await enclavejs(['simulate', '--', 'node'], { node: ['--import', file] })
+    const args = ['simulate', '--', 'node', '--json']
+    const outcome = await enclavejs(args, { node: ['--import', file] })
     expect(outcome).toMatchObject({ status: 2, stdout: '' })
     expect(outcome.stderr).toContain('npm install --save-dev @enclavejs/simulator')
   })

@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
 import {
   createCertificateAuthority,
   issueAttestationDocument,
   type AttestationFields,
   type CertificateAuthority,
 } from '@enclavejs/simulator'
+import { main } from '../src/main.ts'
 
 const bin = fileURLToPath(new URL('../src/bin.ts', import.meta.url))
 
@@ -48,6 +50,20 @@ export async function enclavejs(
     child.on('error', reject)
     child.on('close', (status) => resolve({ status, stdout, stderr }))
   })
+}
+
+/** Runs the command in this process: for what is decided before anything is read from stdin. */
+export async function enclavejsHere(args: readonly string[]): Promise<Outcome> {
+  let stdout = ''
+  let stderr = ''
+  const status = await main(args, {
+    print: (line = '') => void (stdout += `${line}\n`),
+    write: (bytes) => void (stdout += Buffer.from(bytes).toString('latin1')),
+    warn: (line) => void (stderr += `${line}\n`),
+    paint: (_style, text) => text,
+    interactive: false,
+  })
+  return { status, stdout, stderr }
 }
 
 /** The environment of the tests, less what would change the command's behaviour. */
@@ -128,4 +144,14 @@ export class Issuer {
       this.authority.issueLeaf(),
     )
   }
+}
+
+/** What a refusal looks like: status 1, the code on stderr, nothing on stdout. */
+export function refusal(code: string): object {
+  return { status: 1, stdout: '', stderr: expect.stringContaining(`refused: ${code}\n`) as string }
+}
+
+/** What wrong use looks like: status 2, a message on stderr, nothing on stdout. */
+export function wrongUse(message: RegExp): object {
+  return { status: 2, stdout: '', stderr: expect.stringMatching(message) as string }
 }

@@ -1,17 +1,20 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { verifyArchivedAttestation } from '@enclavejs/attestation'
+import { decodeAttestationDocument, verifyArchivedAttestation } from '@enclavejs/attestation'
 import { vectors } from '../../../test/vectors.ts'
 import {
   enclavejs,
+  enclavejsHere,
   hexOf,
   IMAGE,
   Issuer,
   NONCE,
   pcr,
   pcrHex,
+  refusal,
   somePcrs,
   Workspace,
+  wrongUse,
   type Outcome,
   type RunOptions,
 } from './process.ts'
@@ -35,15 +38,6 @@ beforeAll(async () => {
 
 function verify(args: readonly string[], options?: RunOptions): Promise<Outcome> {
   return enclavejs(['verify', ...args], options)
-}
-
-/** What a refusal is: status 1, the code on stderr, nothing on stdout. */
-function refusal(code: string): object {
-  return { status: 1, stdout: '', stderr: expect.stringContaining(`refused: ${code}\n`) as string }
-}
-
-function wrongUse(message: RegExp): object {
-  return { status: 2, stdout: '', stderr: expect.stringMatching(message) as string }
 }
 
 describe('accepted', () => {
@@ -164,97 +158,6 @@ describe('accepted', () => {
   })
 })
 
-describe('reference values in a file', () => {
-  const measurements = (first: number): object => ({
-    HashAlgorithm: 'Sha384 { ... }',
-    PCR0: pcrHex(first),
-    PCR1: pcrHex(first + 1),
-    PCR2: pcrHex(first + 2),
-  })
-  const own = (label: string | undefined, first: number): object => ({
-    ...(label === undefined ? {} : { label }),
-    pcrs: { 0: pcrHex(first), PCR1: pcrHex(first + 1), 2: pcrHex(first + 2) },
-  })
-
-  it.each([
-    ['what nitro-cli prints', { Measurements: measurements(1) }, 'reference.json'],
-    [
-      'what describe-eif prints',
-      { EifVersion: 4, Measurements: measurements(1), IsSigned: false },
-      'reference.json',
-    ],
-    ['its Measurements alone', measurements(1), 'reference.json'],
-    ['with PCR8', { Measurements: { ...measurements(1), PCR8: pcrHex(9) } }, 'reference.json'],
-    ['one set', own(undefined, 1), 'reference.json'],
-    ['one set with a label', own('blue', 1), 'blue'],
-    ['several sets', [own('old', 40), own('new', 1)], 'new'],
-  ])('%s', async (_name, value, label) => {
-    const reference = workspace.json('reference.json', value)
-    const flags = [...nonce, '--trust-anchor', anchor, '--reference', reference]
-    const { status, stdout } = await verify([file, ...flags, '--json'])
-    expect({ status, ...(JSON.parse(stdout) as object) }).toMatchObject({
-      status: 0,
-      accepted: true,
-      referenceLabel: label,
-    })
-  })
-
-  it('several files name which image answered', async () => {
-    const blue = workspace.json('blue.json', { Measurements: measurements(50) })
-    const green = workspace.json('green.json', { Measurements: measurements(1) })
-    const flags = [...nonce, '--trust-anchor', anchor, '--reference', blue, '--reference', green]
-    const { status, stdout } = await verify([file, ...flags])
-    expect(status).toBe(0)
-    expect(stdout).toContain('the reference values "green.json"')
-  })
-
-  it('and --pcr beside it narrows every set', async () => {
-    const reference = workspace.json('r.json', { Measurements: measurements(1) })
-    const flags = [...nonce, '--trust-anchor', anchor, '--reference', reference]
-    expect(await verify([file, ...flags, '--pcr', `3=${pcrHex(4)}`])).toMatchObject({ status: 0 })
-    expect(await verify([file, ...flags, '--pcr', `3=${pcrHex(5)}`])).toEqual(
-      refusal('ERR_ATTESTATION_PCR'),
-    )
-    expect(await verify([file, ...flags, '--pcr', `0=${pcrHex(1)}`])).toMatchObject({ status: 0 })
-    expect(await verify([file, ...flags, '--pcr', `0=${pcrHex(5)}`])).toEqual(
-      wrongUse(/--pcr 0 contradicts PCR0 of the reference values "r.json"/),
-    )
-  })
-
-  it.each<[string, string, RegExp]>([
-    ['no JSON', '{', /--reference: .*no JSON/],
-    ['no UTF-8', '"\xff', /--reference: .*no JSON/],
-    ['a number', '1', /an object expected/],
-    ['null', 'null', /an object expected/],
-    ['an empty list', '[]', /the list is empty/],
-    ['a list in a list', '[[]]', /\[0\]: an object expected/],
-    ['an empty object', '{}', /"pcrs" is missing/],
-    ['no pcrs in it', '{"pcrs":{}}', /PCR0, 1 and 2 together/],
-    ['too few', `{"pcrs":{"0":"${pcrHex(1)}"}}`, /PCR0, 1 and 2 together/],
-    ['an unknown key', '{"pcrs":{},"pcr":{}}', /unknown key "pcr"/],
-    ['an empty label', '{"pcrs":{},"label":""}', /"label"/],
-    ['an index that is none', '{"pcrs":{"32":"00"}}', /"32" is no PCR/],
-    ['an index with zeros', '{"pcrs":{"00":"00"}}', /"00" is no PCR/],
-    ['a short value', '{"pcrs":{"0":"00"}}', /PCR0: 96 hex digits/],
-    ['a number for a value', '{"pcrs":{"0":1}}', /PCR0: 96 hex digits/],
-    ['a PCR twice', `{"pcrs":{"0":"${pcrHex(1)}","PCR0":"${pcrHex(1)}"}}`, /PCR0 is named twice/],
-    ['__proto__ as a PCR', '{"pcrs":{"__proto__":"00"}}', /"__proto__" is no PCR/],
-    ['another hash', '{"Measurements":{"HashAlgorithm":"Sha256"}}', /must be Sha384/],
-    ['no hash', '{"Measurements":{"PCR0":"00"}}', /must be Sha384/],
-    ['Measurements that are none', '{"Measurements":[]}', /must be an object/],
-  ])('is wrong use with %s', async (_name, text, message) => {
-    const reference = workspace.file('bad.json', Buffer.from(text, 'latin1'))
-    const flags = [...nonce, '--trust-anchor', anchor, '--reference', reference]
-    expect(await verify([file, ...flags])).toEqual(wrongUse(message))
-  })
-
-  it('is wrong use with two sets of one label', async () => {
-    const reference = workspace.json('twice.json', [own('a', 1), own('a', 2)])
-    const flags = [...nonce, '--trust-anchor', anchor, '--reference', reference]
-    expect(await verify([file, ...flags])).toEqual(wrongUse(/--reference or --pcr.*own label/))
-  })
-})
-
 describe('refused', () => {
   it('with the code on stderr, and in JSON on stdout', async () => {
     const flags = [...IMAGE, '--trust-anchor', anchor, '--nonce', '00'.repeat(32)]
@@ -356,183 +259,6 @@ describe('refused', () => {
   })
 })
 
-describe('the past', () => {
-  let past: Issuer
-  let archived: string
-  let flags: readonly string[]
-
-  beforeAll(async () => {
-    past = await Issuer.create(new Date('2026-03-01T12:00:00Z'))
-    archived = workspace.file('archived.bin', past.issue())
-    const root = workspace.file('past.pem', past.authority.trustAnchorPem)
-    flags = [archived, ...IMAGE, '--trust-anchor', root]
-  })
-
-  it('is appraised at its own time, or at one that is given, and says so', async () => {
-    const own = await verify([...flags, '--at-document-time'])
-    expect(own).toMatchObject({ status: 0, stderr: '' })
-    expect(own.stdout).toContain('accepted as of 2026-03-01T12:00:00.000Z')
-    expect(own.stdout).toContain('no proof of now')
-    const later = await verify([...flags, '--at', '2026-03-01T13:30:00+01:00', '--json'])
-    expect(JSON.parse(later.stdout)).toMatchObject({
-      accepted: true,
-      archived: true,
-      appraisedAt: '2026-03-01T12:30:00.000Z',
-      ageSeconds: 1800,
-    })
-  })
-
-  it('is refused now, with a hint', async () => {
-    const outcome = await verify([...flags, ...nonce])
-    expect(outcome).toEqual(refusal('ERR_ATTESTATION_CERTIFICATE_EXPIRED'))
-    expect(outcome.stderr).toContain('--at-document-time')
-  })
-
-  it('is refused outside of its certificate’s life, and where it is too old or not the one', async () => {
-    const expired = await verify([...flags, '--at', '2026-03-01T15:00:01Z'])
-    expect(expired).toEqual(refusal('ERR_ATTESTATION_CERTIFICATE_EXPIRED'))
-    const early = await verify([...flags, '--at', '2026-03-01'])
-    expect(early).toEqual(refusal('ERR_ATTESTATION_CERTIFICATE_NOT_YET_VALID'))
-    const old = await verify([...flags, '--at', '2026-03-01T12:10Z', '--max-age', '60'])
-    expect(old).toEqual(refusal('ERR_ATTESTATION_TOO_OLD'))
-    const other = await verify([...flags, '--at-document-time', '--nonce', '00'])
-    expect(other).toEqual(refusal('ERR_ATTESTATION_NONCE'))
-  })
-
-  it.each([
-    ['yesterday'],
-    ['2026-02-30'],
-    ['2026-02-30T12:00:00Z'],
-    ['2026-13-01'],
-    ['2026-03-01T12:00:00'],
-    ['2026-03-01T25:00:00Z'],
-    ['1772366400'],
-    [''],
-  ])('wants an ISO date: %j is wrong use', async (date) => {
-    expect(await verify([...flags, '--at', date])).toEqual(wrongUse(/--at: an ISO date/))
-  })
-})
-
-describe('wrong use', () => {
-  it.each<[string, () => readonly string[], RegExp]>([
-    ['no file', () => [...policy], /FILE is missing/],
-    ['two files', () => [file, file, ...policy], /one FILE expected, 2 given/],
-    ['an unknown flag', () => [file, ...policy, '--nonse', '00'], /--nonse/],
-    ['a flag without its value', () => [file, ...policy, '--max-age'], /--max-age/],
-    ['a value for a switch', () => [file, ...policy, '--any-image=false'], /--any-image/],
-    ['a flag twice', () => [file, ...policy, '--nonce', '00'], /--nonce is given twice/],
-    ['no image', () => [file, ...nonce], /--reference FILE.json.*--any-image/],
-    ['no freshness', () => [file, ...IMAGE], /--nonce HEX.*--max-age SECONDS.*--at-document-time/],
-    [
-      'too few PCRs',
-      () => [file, ...nonce, '--pcr', `0=${pcrHex(1)}`],
-      /--pcr: PCR0, 1 and 2 together/,
-    ],
-    [
-      'any image and a PCR',
-      () => [file, ...policy, '--any-image'],
-      /--any-image contradicts --pcr/,
-    ],
-    ['a PCR without index', () => [file, ...policy, '--pcr', pcrHex(1)], /--pcr: INDEX=HEX/],
-    ['a PCR that is none', () => [file, ...policy, '--pcr', `32=${pcrHex(1)}`], /--pcr: INDEX=HEX/],
-    ['a PCR twice', () => [file, ...policy, '--pcr', `0=${pcrHex(1)}`], /--pcr 0 is given twice/],
-    ['a short PCR', () => [file, ...policy, '--pcr', '4=00'], /--pcr 4: 96 hex digits.* 2 given/],
-    [
-      'a PCR that is no hex',
-      () => [file, ...policy, '--pcr', `4=${'xy'.repeat(48)}`],
-      /--pcr 4: hex digits/,
-    ],
-    ['an odd nonce', () => [file, ...IMAGE, '--nonce', '123'], /--nonce: an even number/],
-    [
-      'a nonce that is no hex',
-      () => [file, ...IMAGE, '--nonce', '0x12'],
-      /--nonce: hex digits.*character 2/,
-    ],
-    ['an empty nonce', () => [file, ...IMAGE, '--nonce', ''], /--nonce: hex digits expected, none/],
-    ['a bad key', () => [file, ...policy, '--public-key', 'g0'], /--public-key: hex/],
-    ['bad user data', () => [file, ...policy, '--user-data', 'g0'], /--user-data: hex/],
-    ['a negative age', () => [file, ...policy, '--max-age=-1'], /--max-age: seconds/],
-    ['an age of zero', () => [file, ...policy, '--max-age', '0'], /--max-age: seconds/],
-    ['an age in hex', () => [file, ...policy, '--max-age', '0x10'], /--max-age: seconds/],
-    ['an endless age', () => [file, ...policy, '--max-age', '9'.repeat(400)], /--max-age: seconds/],
-    [
-      'too much tolerance',
-      () => [file, ...policy, '--clock-tolerance', '301'],
-      /--clock-tolerance: seconds, 0 to 300/,
-    ],
-    [
-      'another partition',
-      () => [file, ...IMAGE, ...nonce, '--partition', 'aws-cn'],
-      /--partition: aws or/,
-    ],
-    ['partition and root', () => [file, ...policy, '--partition', 'aws'], /contradict/],
-    [
-      'two times',
-      () => [file, ...policy, '--at-document-time', '--at', '2026-01-01'],
-      /contradict/,
-    ],
-    ['no such file', () => [`${file}.none`, ...policy], /cannot be read: there is no such file/],
-    ['a folder', () => [workspace.path, ...policy], /cannot be read: it is a directory/],
-    [
-      'no such reference',
-      () => [file, ...policy, '--reference', `${file}.none`],
-      /--reference: .*no such file/,
-    ],
-    [
-      'a huge reference',
-      () => [file, ...policy, '--reference', '/dev/zero'],
-      /--reference: .*more than 1048576/,
-    ],
-    [
-      'a reference from stdin',
-      () => [file, ...policy, '--reference', '-'],
-      /--reference: a file expected/,
-    ],
-    [
-      'no such root',
-      () => [file, ...IMAGE, ...nonce, '--trust-anchor', `${file}.none`],
-      /--trust-anchor: .*no such file/,
-    ],
-    [
-      'a root that is none',
-      () => [file, ...IMAGE, ...nonce, '--trust-anchor', file],
-      /--trust-anchor: .*no certificate/,
-    ],
-  ])('%s', async (_name, args, message) => {
-    expect(await verify(args())).toEqual(wrongUse(message))
-  })
-
-  it.each<[string, (pem: string) => string | Uint8Array, RegExp]>([
-    [
-      'a key beside it',
-      (pem) => `${pem}-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----`,
-      /something else/,
-    ],
-    ['its end cut off', (pem) => pem.slice(0, -30), /something else/],
-    ['damaged base64', (pem) => pem.replace('MII', 'M!I'), /base64 is damaged/],
-    [
-      'a byte after it',
-      () => Uint8Array.from([...issuer.authority.trustAnchor, 0]),
-      /after the certificate|no certificate/,
-    ],
-  ])('a root with %s', async (_name, change, message) => {
-    const bad = workspace.file('bad.pem', change(issuer.authority.trustAnchorPem))
-    const outcome = await verify([file, ...IMAGE, ...nonce, '--trust-anchor', bad])
-    expect(outcome).toEqual(wrongUse(message))
-  })
-
-  it('is JSON too, with --json', async () => {
-    const { status, stdout, stderr } = await verify([file, ...nonce, '--json'])
-    expect(status).toBe(2)
-    expect(stderr).toContain('--reference')
-    expect(JSON.parse(stdout)).toEqual({
-      error: { code: 'ERR_CLI_USAGE', message: expect.stringContaining('--any-image') as string },
-    })
-    const missing = await verify([`${file}.none`, ...policy, '--json'])
-    expect(JSON.parse(missing.stdout)).toMatchObject({ error: { code: 'ERR_CLI_FILE' } })
-  })
-})
-
 const real = vectors('attestation-docs')
 
 describe.skipIf(real === undefined)('a real document (needs the vectors)', () => {
@@ -597,5 +323,32 @@ describe.skipIf(real === undefined)('a real document (needs the vectors)', () =>
     const tpm = `${real as string}/2026-06-18-nitrotpm-attestor-core-020ed8bb.bin`
     const outcome = await verify([tpm, '--any-image', '--at-document-time'])
     expect(outcome).toEqual(refusal('ERR_ATTESTATION_NITROTPM'))
+  })
+
+  it('each of them is accepted with its own PCRs, and refused with another PCR4', async () => {
+    const folder = real as string
+    const names = readdirSync(folder).filter((name) => name.endsWith('.bin') && !/tpm/.test(name))
+    expect(names.length).toBeGreaterThan(60)
+    for (const name of names) {
+      const { pcrs: own } = decodeAttestationDocument(readFileSync(`${folder}/${name}`))
+      const pins = [0, 1, 2, 3].flatMap((index) => [
+        '--pcr',
+        `${index}=${hexOf(own.get(index) as Uint8Array)}`,
+      ])
+      const pcr4 = hexOf(own.get(4) as Uint8Array)
+      const flags = [
+        'verify',
+        `${folder}/${name}`,
+        ...pins,
+        '--at-document-time',
+        '--allow-debug-mode',
+      ]
+      const good = await enclavejsHere([...flags, '--pcr', `4=${pcr4}`])
+      expect(good, name).toMatchObject({ status: 0, stderr: '' })
+      expect(good.stdout.includes('DEBUG MODE'), name).toBe(name.includes('debug'))
+      const digit = pcr4.startsWith('0') ? '1' : '0'
+      const bad = await enclavejsHere([...flags, '--pcr', `4=${digit}${pcr4.slice(1)}`])
+      expect(bad, name).toEqual(refusal('ERR_ATTESTATION_PCR'))
+    }
   })
 })

@@ -9,12 +9,12 @@ export interface BasicConstraints {
 }
 
 /** Bits of `Certificate.keyUsage` (RFC 5280 §4.2.1.3). */
-export const KeyUsage = {
-  digitalSignature: 1 << 0,
-  nonRepudiation: 1 << 1,
-  keyCertSign: 1 << 5,
-  cRLSign: 1 << 6,
-} as const
+export const KeyUsage: {
+  readonly digitalSignature: number
+  readonly nonRepudiation: number
+  readonly keyCertSign: number
+  readonly cRLSign: number
+} = { digitalSignature: 1 << 0, nonRepudiation: 1 << 1, keyCertSign: 1 << 5, cRLSign: 1 << 6 }
 
 /** @throws {DerError} for anything but the DER of BasicConstraints; a path length on a certificate that is no CA too. */
 export function decodeBasicConstraints(value: Uint8Array): BasicConstraints {

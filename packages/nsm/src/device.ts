@@ -1,6 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
 import { loadBinding } from './binding.ts'
-import { NsmError } from './error.ts'
 import {
   attestationRequest,
   describeNsmRequest,

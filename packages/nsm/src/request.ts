@@ -4,7 +4,7 @@ import { encode, type CborValue } from '@enclavejs/cbor'
 export const REQUEST_MAX = 0x1000
 
 /** How many PCRs an NSM has. */
-export const PCR_COUNT = 32
+const PCR_COUNT = 32
 
 /** What {@link NsmDevice.attestation} puts into a document. */
 export interface AttestationRequest {

@@ -4,7 +4,7 @@ import { refusal } from './failure.ts'
 import type { Command } from './request.ts'
 
 /** The capacity of the response buffer; the driver cuts what does not fit and says nothing. */
-export const RESPONSE_MAX = 0x3000
+const RESPONSE_MAX = 0x3000
 
 /** The length of a PCR: SHA-384. */
 export const PCR_LENGTH = 48

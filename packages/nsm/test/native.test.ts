@@ -50,7 +50,7 @@ describe.skipIf(noCompiler !== '')(`the published addon ${noCompiler}`, () => {
       const exported = [...symbols.matchAll(/GLOBAL\s+DEFAULT\s+\d+\s+(\S+)/g)].map(
         ([, name]) => name,
       )
-      expect(exported.sort()).toEqual([
+      expect(exported.toSorted((a = '', b = '') => a.localeCompare(b))).toEqual([
         'napi_register_module_v1',
         'node_api_module_get_api_version_v1',
       ])

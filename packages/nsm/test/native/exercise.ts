@@ -111,6 +111,10 @@ const threads = (): string[] =>
 
 /** What is open when every call has ended and every device was collected; waits for that, 20 seconds at most. */
 async function settle(): Promise<number> {
+  for (let pass = 0; pass < 3; pass++) {
+    global.gc?.()
+    await wait(50)
+  }
   for (let waited = 0; waited < 200 && threads().includes('nsm'); waited++) {
     global.gc?.()
     await wait(100)

@@ -24,7 +24,7 @@ export interface Link {
 }
 
 /** A path under the good root with these certificates, each with a new key; the last one signs the document. */
-export function chain(shop: Workshop, links: readonly Link[]): Row[3] {
+export function issuedPath(shop: Workshop, links: readonly Link[]): Row[3] {
   let issuer: { subject: DistinguishedName; privateKey: KeyObject } = {
     subject: shop.path.root.recipe.subject,
     privateKey: shop.path.root.privateKey,
