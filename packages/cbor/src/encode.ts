@@ -94,6 +94,21 @@ class Writer {
   }
 
   #text(text: string): void {
+    const start = this.#length
+    this.#head(3, text.length)
+    this.#reserve(text.length)
+    for (let index = 0; index < text.length; index++) {
+      const unit = text.charCodeAt(index)
+      if (unit > 0x7f) {
+        this.#length = start
+        return this.#wideText(text)
+      }
+      this.#bytes[this.#length++] = unit
+    }
+  }
+
+  /** Text beyond ASCII, for which the encoder's start is worth its time. */
+  #wideText(text: string): void {
     if (/\p{Surrogate}/u.test(text)) {
       throw new CborError('ERR_CBOR_UNSUPPORTED', 'A text with half a surrogate pair', this.#length)
     }

@@ -1,7 +1,8 @@
-export { NsmDevice, openNsm, type NsmRequestEvent, type OpenNsmOptions } from './device.ts'
+export { NsmDevice, type NsmRequestEvent } from './device.ts'
 export { seedEntropy, type SeedEntropyOptions, type SeededEntropy } from './entropy.ts'
 export { NsmError, type NsmErrorCode, type NsmErrorDetails } from './error.ts'
 export { measure, measuredPcr, type Measurement, type MeasureOptions } from './measure.ts'
+export { openNsm, type OpenNsmOptions } from './open.ts'
 export {
   assertPlatform,
   checkPlatform,

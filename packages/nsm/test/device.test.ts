@@ -1,7 +1,8 @@
 import { encode, type CborValue } from '@enclavejs/cbor'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
-import { openNsm, type NsmRequestEvent } from '../src/device.ts'
+import type { NsmRequestEvent } from '../src/device.ts'
+import { openNsm } from '../src/open.ts'
 import type { NsmTransport } from '../src/transport.ts'
 
 const record = (fields: Record<string, CborValue>): CborValue => new Map(Object.entries(fields))

@@ -1,6 +1,6 @@
 import { encode } from '@enclavejs/cbor'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openNsm } from '../src/device.ts'
+import { openNsm } from '../src/open.ts'
 
 const SIMULATOR = Symbol.for('enclavejs.simulator')
 const scope = globalThis as Record<symbol, unknown>

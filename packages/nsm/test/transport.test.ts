@@ -277,7 +277,7 @@ describe.skipIf(fake.file === undefined)(`the addon on a fake device (${fake.out
 })
 
 test.skipIf(process.platform !== 'linux')('a file that is no NSM explains itself', async () => {
-  const { openNsm } = await import('../src/device.ts')
+  const { openNsm } = await import('../src/open.ts')
   await using nsm = openNsm({ path: '/dev/null' })
   const error = (await rejected(nsm.describeNsm())) as Error
   expect(error).toMatchObject({ code: 'ERR_NSM_IOCTL', errno: errno.ENOTTY })

@@ -1,0 +1,82 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { createCertificateAuthority, createSimulatedNsm } from '@enclavejs/simulator'
+import type { Entry } from './cpio.ts'
+import { compareAnswers } from './differences.ts'
+import { verifyDocuments } from './documents.ts'
+import { script } from './inside/script.ts'
+import { boot, root } from './machine.ts'
+import { installed } from './package.ts'
+import type { Results } from './results.ts'
+import { writeInitrd } from './tree.ts'
+
+/** The module id that run-guest.sh gives its device. */
+const MODULE_ID = 'i-0123456789abcdef0-enc0123456789abcdef'
+
+const init = (program: string): string => `#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /tmp
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs devtmpfs /dev
+cd /app
+export MALLOC_ARENA_MAX=2
+/bin/node --expose-gc inside/${program}
+/bin/busybox reboot -f
+`
+
+/** The NSM's part of `test:guest`: the package on QEMU's device, and QEMU's device beside the simulator. */
+export async function runNsm(machine: string, folder: string, results: Results): Promise<void> {
+  const app = [...installed(['nsm']), ...programs(), ...rawProgram(folder)]
+  const authority = await createCertificateAuthority()
+  const signer = join(folder, 'signer')
+  await authority.writeSigner(signer, MODULE_ID)
+  const env = { QEMU_NSM_SIGNER: signer }
+
+  const hear = (text: string): void => results.hear('nsm', text)
+  const [api, answers] = await Promise.all([
+    boot(machine, writeInitrd('nsm', init('nsm.ts'), app), { env, onLine: hear }),
+    boot(machine, writeInitrd('nsm-script', init('nsm-script.ts'), app), { env }),
+  ])
+  results.ended('nsm', api)
+  results.ended('nsm script', answers)
+
+  const device = new Map<string, Uint8Array>()
+  for (const line of answers.lines) {
+    const [, name, base64] = /^@data (.*)\t(.*)$/.exec(line) ?? []
+    if (name !== undefined) device.set(name, Uint8Array.from(Buffer.from(base64 ?? '', 'base64')))
+  }
+  const simulated = createSimulatedNsm({
+    certificateAuthority: authority,
+    moduleId: MODULE_ID,
+    blank: true,
+  })
+  const simulator = new Map<string, Uint8Array>()
+  for (const [name, hex] of script) {
+    simulator.set(name, await simulated.request(Uint8Array.from(Buffer.from(hex, 'hex'))))
+  }
+  await compareAnswers(results, script, device, simulator)
+  await verifyDocuments(results, authority, device, simulator)
+}
+
+/** The guest's own programs; Node strips their types. */
+function programs(): Entry[] {
+  const folder = join(root, 'test/guest/inside')
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => ({ path: `app/inside/${name}`, data: readFileSync(join(folder, name)) }))
+}
+
+/** The ioctl without Node, where there is a compiler. */
+function rawProgram(folder: string): Entry[] {
+  const out = join(folder, 'raw')
+  const source = join(root, 'test/guest/inside/raw.c')
+  const { status } = spawnSync(
+    'cc',
+    ['-O2', '-Wall', '-Wextra', '-Werror', '-static', '-o', out, source],
+    { stdio: 'inherit' },
+  )
+  return status === 0
+    ? [{ path: 'app/raw', mode: statSync(out).mode & 0o777, data: readFileSync(out) }]
+    : []
+}

@@ -1,0 +1,26 @@
+// `npm run test:guest`: what needs a real /dev/nsm, in the guests of ../shared/qemu or NITRO_QEMU_DIR.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findMachine } from './machine.ts'
+import { runNsm } from './nsm.ts'
+import { Results } from './results.ts'
+import { missingForTree } from './tree.ts'
+
+const machine = findMachine()
+const missing = 'reason' in machine ? machine.reason : missingForTree()
+
+if ('reason' in machine || missing !== undefined) {
+  console.log(`test:guest skipped: ${missing}`)
+  console.log('0 passed, 0 failed, 1 skipped')
+} else {
+  const results = new Results()
+  const folder = mkdtempSync(join(tmpdir(), 'guest-'))
+  try {
+    await runNsm(machine.folder, folder, results)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+  console.log(results.line())
+  process.exitCode = results.failed === 0 && results.passed > 0 ? 0 : 1
+}
