@@ -7,29 +7,36 @@ import { generateCorpus } from './corpus/generate.ts'
 
 const corpus = await generateCorpus()
 
-test('conformance on this Node, with its own WebCrypto', async () => {
+/** Seconds where the machine is its own. */
+const LONG = { timeout: 180_000 }
+
+test('conformance on this Node, with its own WebCrypto', LONG, async () => {
   const { passed, failures } = await runConformance(library, undefined, corpus)
   expect(failures).toEqual([])
   expect(passed).toBeGreaterThan(2000)
 })
 
-test('conformance with @peculiar/webcrypto as the crypto provider', async () => {
+test('conformance with @peculiar/webcrypto as the crypto provider', LONG, async () => {
   const subtle = new Crypto().subtle as unknown as Subtle
   const { passed, failures } = await runConformance(library, subtle, corpus)
   expect(failures).toEqual([])
   expect(passed).toBeGreaterThan(2000)
 })
 
-test('a verifier that refuses everything, and one that accepts everything, do not conform', async () => {
-  const wanted = corpus.cases.filter((one) => one.expect === 'accept')
-  const cases = [...wanted, ...corpus.cases.filter((one) => one.name.startsWith('path-length/'))]
-  const never = async (): Promise<never> => {
-    throw new library.AttestationError('ERR_ATTESTATION_SIZE', 'refused whatever it is')
-  }
-  const always = async (): Promise<never> => ({}) as never
-  for (const verifyAttestation of [never, always]) {
-    const lax = { ...library, verifyAttestation }
-    const { failed } = await runConformance(lax, undefined, { ...corpus, cases })
-    expect(failed).toBeGreaterThan(8)
-  }
-})
+test(
+  'a verifier that refuses everything, and one that accepts everything, do not conform',
+  LONG,
+  async () => {
+    const wanted = corpus.cases.filter((one) => one.expect === 'accept')
+    const cases = [...wanted, ...corpus.cases.filter((one) => one.name.startsWith('path-length/'))]
+    const never = async (): Promise<never> => {
+      throw new library.AttestationError('ERR_ATTESTATION_SIZE', 'refused whatever it is')
+    }
+    const always = async (): Promise<never> => ({}) as never
+    for (const verifyAttestation of [never, always]) {
+      const lax = { ...library, verifyAttestation }
+      const { failed } = await runConformance(lax, undefined, { ...corpus, cases })
+      expect(failed).toBeGreaterThan(8)
+    }
+  },
+)

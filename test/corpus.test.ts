@@ -32,7 +32,7 @@ const DISORDERED =
 const INDEPENDENT =
   /^ERR_ATTESTATION_(?:SIZE|UNPROTECTED_HEADER|SIGNATURE|FIELD_UNKNOWN|MODULE_ID|DIGEST|TIMESTAMP|(?:PUBLIC_KEY|USER_DATA|NONCE)_SIZE|TRUST_ANCHOR|CERTIFICATE_(?:NOT_YET_VALID|EXPIRED|NOT_CA|IS_CA|PATH_LENGTH|KEY_USAGE|EXTENSION)|TIMESTAMP_FUTURE|TIMESTAMP_VALIDITY|TOO_OLD|DEBUG_MODE|PCR|PCR_ABSENT|NONCE|PUBLIC_KEY|USER_DATA)$/
 
-describe('the corpus', () => {
+describe('the corpus', { timeout: 180_000 }, () => {
   test('has a document for every code, and documents that are good', () => {
     const source = readFileSync(join(repository, 'packages/attestation/src/error.ts'), 'utf8')
     const codes = new Set(source.match(/(?<=\| ')ERR_ATTESTATION_\w+(?=')/g))

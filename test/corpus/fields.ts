@@ -11,7 +11,7 @@ export function set(key: string, item: Uint8Array): Row[3] {
   return { entries: (all) => withEntry(all, key, item) }
 }
 
-export function without(key: string): Row[3] {
+function without(key: string): Row[3] {
   return { entries: (all) => withoutEntry(all, key) }
 }
 

@@ -75,7 +75,7 @@ export function at(seconds: number): Date {
 }
 
 /** The good document with these changes, signed after them. */
-export function documentOf(shop: Workshop, changes: Changes = {}): Uint8Array {
+function documentOf(shop: Workshop, changes: Changes = {}): Uint8Array {
   const leaf = { ...leafOf(changes.path ?? shop.path), ...changes.leaf }
   const entries = attestationEntries({ ...shop.fields, ...changes.fields }, leaf)
   const encoded = encodePayload(changes.entries?.(entries) ?? entries, {

@@ -96,13 +96,18 @@ export async function findAnchor(
   )
 }
 
+/** What was said of an anchor before. */
+const described = new WeakMap<Certificate, TrustAnchor>()
+
 export async function describeAnchor(anchor: FoundAnchor, subtle: Subtle): Promise<TrustAnchor> {
   const { partition, certificate } = anchor
-  return {
+  const known = described.get(certificate) ?? {
     partition,
     subject: describeName(certificate.subject),
     sha256: partition ? BUILT_IN[partition] : await fingerprint(certificate.bytes, subtle),
   }
+  described.set(certificate, known)
+  return { ...known }
 }
 
 async function fingerprint(certificate: Uint8Array, subtle: Subtle): Promise<string> {

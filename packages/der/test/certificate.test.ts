@@ -126,6 +126,7 @@ describe('refuses, by one change', () => {
       /Trailing/,
     ],
     ['no issuer', { issuer: null }, /Tag 49 expected/],
+    ['an empty issuer', { issuer: element(SEQUENCE) }, /issuer is empty/],
     ['an issuer that is no name', { issuer: hex('3002 0500') }, /Tag 49 expected/],
     ['a subject that is no name', { subject: hex('3002 0500') }, /Tag 49 expected/],
     [
