@@ -6,7 +6,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'fuzz/test/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/guest/**', 'test/runtimes/**'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

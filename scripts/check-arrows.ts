@@ -20,7 +20,7 @@ const ARROWS: Readonly<Record<string, Row>> = {
   der: { imports: [], alone: true },
   vsock: { imports: [] },
   nsm: { imports: ['cbor'] },
-  eif: { imports: ['cbor'] },
+  eif: { imports: ['cbor', 'der'] },
   attestation: { imports: ['cbor', 'der'], alone: true },
   'kms-enclave': { imports: [], inOneFile: ['nsm', 'vsock'] },
   'acm-enclave': { imports: ['kms-enclave'], inOneFile: ['vsock'] },

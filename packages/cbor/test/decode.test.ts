@@ -21,6 +21,10 @@ function refusal(bytes: string, options?: DecodeOptions): string {
 describe('accepts', () => {
   test.each([
     ['0a', 10],
+    ['18 18', 24],
+    ['19 0100', 256],
+    ['1a 00010000', 65_536],
+    ['1b 0000000100000000', 2 ** 32],
     ['1b 001fffffffffffff', Number.MAX_SAFE_INTEGER],
     ['1b 0020000000000000', 2n ** 53n],
     ['1b ffffffffffffffff', 2n ** 64n - 1n],
@@ -31,6 +35,7 @@ describe('accepts', () => {
     ['43 010203', Uint8Array.of(1, 2, 3)],
     ['62 c3bc', 'ü'],
     ['63 efbbbf', '\ufeff'],
+    ['62 007f', '\u0000\u007f'],
     ['7820 6161616161616161616161616161616161616161616161616161616161616161', 'a'.repeat(32)],
     ['82 f5 f4', [true, false]],
     ['82 f6 f7', [null, undefined]],
@@ -125,6 +130,7 @@ describe('refuses', () => {
     ['a surrogate in UTF-8', '63 eda080', 'ERR_CBOR_UTF8 0'],
     ['a code point above U+10FFFF', '64 f4908080', 'ERR_CBOR_UTF8 0'],
     ['UTF-8 cut short', '61 c3', 'ERR_CBOR_UTF8 0'],
+    ['a continuation by itself', '61 80', 'ERR_CBOR_UTF8 0'],
     ['a text of 32 bytes, the last one no UTF-8', `7820 ${'61'.repeat(31)}ff`, 'ERR_CBOR_UTF8 0'],
     ['a second item', '00 00', 'ERR_CBOR_TRAILING 1'],
     ['a half float', 'f9 3c00', 'ERR_CBOR_UNSUPPORTED 0'],
@@ -148,6 +154,20 @@ describe('refuses', () => {
   test('no bytes in place of an input that is no Uint8Array', () => {
     expect(() => decode(undefined as unknown as Uint8Array)).toThrow(TypeError)
   })
+})
+
+test('messages say what was seen', () => {
+  const message = (bytes: string): unknown => {
+    try {
+      return decode(hex(bytes))
+    } catch (error) {
+      return (error as CborError).message
+    }
+  }
+  expect(message('ff')).toBe('Break (at byte 0)')
+  expect(message('fc')).toBe('Reserved (at byte 0)')
+  expect(message('00 00 00')).toBe('2 trailing bytes (at byte 1)')
+  expect(message('43 01')).toBe('3 bytes with 1 left (at byte 0)')
 })
 
 describe('depth', () => {

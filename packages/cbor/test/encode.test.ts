@@ -29,6 +29,8 @@ describe('writes the shortest form', () => {
     [Number.MAX_SAFE_INTEGER, '1b001fffffffffffff'],
     [2n ** 64n - 1n, '1bffffffffffffffff'],
     [5n, '05'],
+    [0n, '00'],
+    [-1n, '20'],
     [-1, '20'],
     [-24, '37'],
     [-25, '3818'],
@@ -50,6 +52,8 @@ describe('writes the shortest form', () => {
       'a261620101f6',
     ],
     [new CborTag(18, []), 'd280'],
+    [new CborTag(0, 0), 'c000'],
+    [new CborTag(0n, 0), 'c000'],
     [new CborTag(2n ** 64n - 1n, 0), 'dbffffffffffffffff00'],
     [new CborSimple(0), 'e0'],
     [new CborSimple(19), 'f3'],
@@ -65,6 +69,11 @@ describe('writes the shortest form', () => {
     const encoded = encode([bytes, bytes])
     expect(encoded.length).toBe(1 + 2 * 100_005)
     expect(encoded.subarray(6, 100_006)).toEqual(bytes)
+  })
+
+  test('grows for many small items', () => {
+    const zeros = Array.from({ length: 1000 }, () => 0)
+    expect(encode(zeros)).toEqual(Uint8Array.of(0x99, 0x03, 0xe8, ...zeros))
   })
 
   test('a Buffer is a byte string', () => {

@@ -1,0 +1,35 @@
+import { isAbsolute, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { FuzzTarget } from './target.ts'
+
+interface TargetModule {
+  readonly target: FuzzTarget
+}
+
+/** A target that has a name. */
+interface NamedTarget {
+  /** Folders whose branches count. They are instrumented before the module is loaded. */
+  readonly sources: readonly string[]
+  readonly load: () => Promise<TargetModule>
+}
+
+export const TARGETS: Readonly<Record<string, NamedTarget>> = {
+  cbor: { sources: ['packages/cbor/src'], load: () => import('./targets/cbor.ts') },
+  der: { sources: ['packages/der/src'], load: () => import('./targets/der.ts') },
+  attestation: {
+    sources: ['packages/attestation/src', 'packages/cbor/src', 'packages/der/src'],
+    load: () => import('./targets/attestation.ts'),
+  },
+  eif: {
+    sources: ['packages/eif/src', 'packages/cbor/src', 'packages/der/src'],
+    load: () => import('./targets/eif.ts'),
+  },
+}
+
+/** A target by its name, or by the path of a module that exports one. */
+export async function loadTarget(name: string): Promise<FuzzTarget> {
+  const known = TARGETS[name]
+  if (known !== undefined) return (await known.load()).target
+  const path = isAbsolute(name) ? name : join(process.cwd(), name)
+  return ((await import(pathToFileURL(path).href)) as TargetModule).target
+}
