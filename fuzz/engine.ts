@@ -14,6 +14,8 @@ export interface Limits {
 export interface Progress {
   readonly runs: number
   readonly seconds: number
+  /** Time of a processor, which a busy machine does not stretch. */
+  readonly cpuSeconds: number
   readonly branchesHit: number
   readonly branches: number
   readonly corpus: number
@@ -40,6 +42,7 @@ export class Engine {
   readonly #instrumentation: Instrumentation
   readonly #corpus: Uint8Array[] = []
   #started = 0
+  #cpuStarted = process.cpuUsage()
   #runs = 0
   #branchesOfSeeds = 0
 
@@ -62,6 +65,7 @@ export class Engine {
     report: (progress: Progress) => void,
   ): Promise<Finding | undefined> {
     this.#started = performance.now()
+    this.#cpuStarted = process.cpuUsage()
     Error.stackTraceLimit = 0
     for (const seed of await this.#target.seeds()) {
       const finding = await this.#run(seed, before)
@@ -82,7 +86,9 @@ export class Engine {
   }
 
   get progress(): Progress {
+    const { user, system } = process.cpuUsage(this.#cpuStarted)
     return {
+      cpuSeconds: (user + system) / 1_000_000,
       runs: this.#runs,
       seconds: (performance.now() - this.#started) / 1000,
       branchesHit: this.#coverage.hit,

@@ -57,13 +57,15 @@ function readCount(text: string, what: string): number {
   throw new RangeError(`${what}: ${JSON.stringify(text)} is no whole number`)
 }
 
-function describe({ runs, seconds, branches, branchesHit, corpus }: Progress): string {
+function describe(progress: Progress): string {
+  const { runs, seconds, cpuSeconds, branches, branchesHit, corpus } = progress
   const rate = Math.round(runs / Math.max(seconds, 0.001))
+  const cpuRate = Math.round(runs / Math.max(cpuSeconds, 0.001))
   const share = ((100 * branchesHit) / Math.max(branches, 1)).toFixed(1)
   return [
     `${seconds.toFixed(0)} s`,
     `${runs} executions`,
-    `${rate}/s`,
+    `${rate}/s (${cpuRate}/s of CPU)`,
     `${branchesHit} of ${branches} branches (${share} %)`,
     `corpus ${corpus}`,
   ].join(', ')
@@ -95,7 +97,15 @@ function fuzz(options: Options): Promise<Extract<Message, { kind: 'done' }>> {
   const ended = (reason: string): Extract<Message, { kind: 'done' }> => {
     const input = new Uint8Array(present.slice(8, 8 + (head[1] as number)))
     const progress: Progress = last ?? {
-      ...{ runs: 0, seconds: 0, branches: 0, branchesHit: 0, branchesOfSeeds: 0, corpus: 0 },
+      ...{
+        runs: 0,
+        seconds: 0,
+        cpuSeconds: 0,
+        branches: 0,
+        branchesHit: 0,
+        branchesOfSeeds: 0,
+        corpus: 0,
+      },
     }
     return { kind: 'done', progress, finding: { input, reason }, missed: [] }
   }

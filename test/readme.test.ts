@@ -26,7 +26,7 @@ const NOT_RUN: readonly (readonly [command: RegExp, reason: string])[] = [
   [/^npm test/, 'this is it'],
 ]
 
-const PUBLISHED = ['attestation', 'cli', 'nsm', 'simulator']
+const PUBLISHED = ['attestation', 'cli', 'eif', 'nsm', 'simulator']
 const REAL = '2024-01-16-enclave-libsignal-2e7e810f.bin'
 
 const readmeBlocks = readmeFiles().flatMap((file) => fencedBlocks(file, readText(file)))

@@ -50,7 +50,7 @@ describe('npm run fuzz', () => {
       expect(status).toBe(0)
       const figures = stdout.trim().split('\n').slice(-3)
       const [runs = 0, hit = 0, all = 0] = numbers(
-        /(\d+) executions, \d+\/s, (\d+) of (\d+) branches/,
+        /(\d+) executions, \d+\/s \(\d+\/s of CPU\), (\d+) of (\d+) branches/,
         figures[0] ?? '',
       )
       const [seeds = 0] = numbers(/^the seeds alone: (\d+) branches; seed \d+$/, figures[1] ?? '')

@@ -1,6 +1,6 @@
-import { defineConfig } from 'tsup'
+import type { Options } from 'tsup'
 
-export default defineConfig({
+const config: Options = {
   entry: ['src/index.ts', 'src/forge.ts', 'src/register.ts'],
   format: ['esm'],
   target: 'es2023',
@@ -9,4 +9,6 @@ export default defineConfig({
   esbuildOptions(options) {
     options.conditions = ['@enclavejs/source']
   },
-})
+}
+
+export default config

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { runEif } from '../guest-eif/run.ts'
 import { findMachine } from './machine.ts'
 import { runNsm } from './nsm.ts'
 import { Results } from './results.ts'
@@ -18,6 +19,7 @@ if ('reason' in machine || missing !== undefined) {
   const folder = mkdtempSync(join(tmpdir(), 'guest-'))
   try {
     await runNsm(machine.folder, folder, results)
+    await runEif(machine.folder, folder, results)
   } finally {
     rmSync(folder, { recursive: true })
   }

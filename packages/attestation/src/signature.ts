@@ -1,4 +1,5 @@
 import { fromHex } from './bytes.ts'
+import { AttestationError } from './error.ts'
 import { ecdsaSignatureToP1363, type Certificate } from '@enclavejs/der'
 
 /** A key as the crypto provider keeps it. */
@@ -33,6 +34,8 @@ export interface SignatureAlgorithm {
   readonly publicKeyAlgorithm: Uint8Array
   /** Whether the bits of subjectPublicKey have the one form that is taken. */
   isPublicKey(publicKey: Uint8Array): boolean
+  /** Whether such bits are a key at all; asked once, before the provider reads them. Default: the provider knows. */
+  isPoint?(publicKey: Uint8Array): boolean
   readonly importParameters: {
     readonly name: string
     readonly namedCurve?: string
@@ -47,7 +50,8 @@ export interface SignatureAlgorithm {
 export const ECDSA_P384_SHA384: SignatureAlgorithm = {
   signatureAlgorithm: fromHex('300a06082a8648ce3d040303') as Uint8Array,
   publicKeyAlgorithm: fromHex('301006072a8648ce3d020106052b81040022') as Uint8Array,
-  isPublicKey: isPointOfP384,
+  isPublicKey: (publicKey) => publicKey.length === 97 && publicKey[0] === 4,
+  isPoint: isPointOfP384,
   importParameters: { name: 'ECDSA', namedCurve: 'P-384' },
   verifyParameters: { name: 'ECDSA', hash: 'SHA-384' },
   signature: (bits) => ecdsaSignatureToP1363(bits, 48),
@@ -59,11 +63,10 @@ const B =
   0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn
 
 /**
- * Whether these are an uncompressed point on the curve (SEC 1 §2.3.4, §3.2.2.1). Providers that read keys late, or not
+ * Whether an uncompressed point lies on the curve (SEC 1 §2.3.4, §3.2.2.1). Providers that read keys late, or not
  * strictly, would otherwise find out in another place, by another error, or not at all.
  */
 function isPointOfP384(publicKey: Uint8Array): boolean {
-  if (publicKey.length !== 97 || publicKey[0] !== 4) return false
   const view = new DataView(publicKey.buffer, publicKey.byteOffset, publicKey.length)
   const [x, y] = [1, 49].map((start) => {
     let coordinate = 0n
@@ -75,12 +78,15 @@ function isPointOfP384(publicKey: Uint8Array): boolean {
   return x < P && y < P && (y * y - (x * x - 3n) * x - B) % P === 0n
 }
 
-/** @throws whatever the provider throws, for one a point that is not on the curve. */
-export function importPublicKey(
+/** @throws {AttestationError} for a point that is not on the curve, and whatever the provider throws. */
+export async function importPublicKey(
   certificate: Certificate,
   algorithm: SignatureAlgorithm,
   subtle: Subtle,
 ): Promise<SubtleKey> {
+  if (algorithm.isPoint?.(certificate.publicKey) === false) {
+    throw new AttestationError('ERR_ATTESTATION_CERTIFICATE_KEY', 'Not a point on the curve')
+  }
   const spki = certificate.subjectPublicKeyInfo as Uint8Array<ArrayBuffer>
   return subtle.importKey('spki', spki, algorithm.importParameters, false, ['verify'])
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { decode } from './command/decode.ts'
 import { doctor } from './command/doctor.ts'
+import { eif } from './command/eif.ts'
 import { nsm } from './command/nsm.ts'
 import { simulate } from './command/simulate.ts'
 import { verify } from './command/verify.ts'
@@ -9,7 +10,7 @@ import { CliError, usage } from './error.ts'
 import { printJson } from './output/json.ts'
 import type { Terminal } from './terminal.ts'
 
-const COMMANDS: Readonly<Record<string, Command>> = { verify, decode, nsm, doctor, simulate }
+const COMMANDS: Readonly<Record<string, Command>> = { verify, decode, eif, nsm, doctor, simulate }
 
 const HEAD = `enclavejs COMMAND [flags]
 

@@ -17,13 +17,13 @@ export function ascii(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, 'latin1'))
 }
 
-export const SEQUENCE = 0x30
-export const ECDSA_SHA384 = hex('300a06082a8648ce3d040303')
-export const P384 = hex('301006072a8648ce3d020106052b81040022')
+export const SEQUENCE: number = 0x30
+export const ECDSA_SHA384: Uint8Array = hex('300a06082a8648ce3d040303')
+export const P384: Uint8Array = hex('301006072a8648ce3d020106052b81040022')
 /** CN=a */
-export const NAME = hex('300c310a300806035504030c0161')
-export const BASIC_CONSTRAINTS_CA = hex('300f0603551d130101ff040530030101ff')
-export const KEY_USAGE_CA = hex('300e0603551d0f0101ff040403020106')
+export const NAME: Uint8Array = hex('300c310a300806035504030c0161')
+export const BASIC_CONSTRAINTS_CA: Uint8Array = hex('300f0603551d130101ff040530030101ff')
+export const KEY_USAGE_CA: Uint8Array = hex('300e0603551d0f0101ff040403020106')
 
 /** The parts of a certificate, each a whole element, in their order; null leaves one out. */
 export interface Parts {

@@ -29,7 +29,10 @@ function validity(notBefore: string, notAfter: string): Uint8Array {
 
 test('reads every part', () => {
   const bytes = certificateOf({
-    extensions: extensionsOf(BASIC_CONSTRAINTS_CA, KEY_USAGE_CA, UNKNOWN),
+    extensions: extensionsOf(
+      ...[BASIC_CONSTRAINTS_CA, KEY_USAGE_CA, UNKNOWN],
+      hex('3007 06022a04 040104'),
+    ),
     validity: validity('240101000000Z', '20500101000000Z'),
   })
   const certificate = decodeCertificate(bytes)
@@ -52,6 +55,7 @@ test('reads every part', () => {
     { oid: '2.5.29.19', critical: true, value: hex('30030101ff') },
     { oid: '2.5.29.15', critical: true, value: hex('03020106') },
     { oid: '1.2.3', critical: true, value: hex('010203') },
+    { oid: '1.2.4', critical: false, value: hex('04') },
   ])
 })
 
@@ -87,6 +91,7 @@ describe('refuses, by one change', () => {
     ['no serial number', { serialNumber: null }, /Tag 2 expected/],
     ['serial number 0', { serialNumber: hex('020100') }, /serialNumber/],
     ['a negative serial number', { serialNumber: hex('0201ff') }, /serialNumber/],
+    ['the serial number -128', { serialNumber: hex('020180') }, /serialNumber/],
     ['a serial number of 21 octets', { serialNumber: element(2, '7f'.repeat(21)) }, /serialNumber/],
     [
       '21 octets, a sign octet',
@@ -94,6 +99,7 @@ describe('refuses, by one change', () => {
       /serialNumber/,
     ],
     ['a serial number that is not minimal', { serialNumber: hex('02020001') }, /not minimal/],
+    ['two algorithms of one length', { innerAlgorithm: hex('300a06082a8648ce3d040302') }, /differ/],
     ['two algorithms', { innerAlgorithm: RSA_SHA256 }, /differ/],
     [
       'two algorithms that differ in their parameters alone',

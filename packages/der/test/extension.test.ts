@@ -21,6 +21,7 @@ describe('basicConstraints', () => {
     ['true as 01', '3003 010101', /neither 00 nor FF/],
     ['a path length without cA', '3003 020100', /without cA/],
     ['a negative path length', '3006 0101ff 0201ff', /0 to 127/],
+    ['the path length -128', '3006 0101ff 020180', /0 to 127/],
     ['a path length of 128', '3007 0101ff 02020080', /0 to 127/],
     ['a path length of 2^32', '300a 0101ff 02050100000000', /0 to 127/],
     ['a path length that is not minimal', '3007 0101ff 02020001', /not minimal/],

@@ -88,6 +88,7 @@ describe('readName', () => {
     ['an OCTET STRING', nameOf(attribute(CN, 0x04, 'a')), /UTF8String/],
     ['a UTF8String that is no UTF-8', nameOf(attribute(CN, 0x0c, hex('c0ae'))), /UTF8String/],
     ['an IA5String beyond ASCII', nameOf(attribute(CN, 0x16, hex('61ff'))), /UTF8String/],
+    ['an IA5String with 0x80', nameOf(attribute(CN, 0x16, hex('6180'))), /UTF8String/],
     ['a PrintableString beyond ASCII', nameOf(attribute(CN, 0x13, hex('61ff'))), /UTF8String/],
     [
       'a SET OF that descends',

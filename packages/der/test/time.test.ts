@@ -37,6 +37,9 @@ describe('readTime refuses', () => {
     ['a letter', '1910281328O5Z', /YYMMDDHHMMSSZ/],
     ['a sign', '-10101000000Z', /YYMMDDHHMMSSZ/],
     ['a space', '19 028132805Z', /YYMMDDHHMMSSZ/],
+    ['a colon for the ones', '19102813280:Z', /YYMMDDHHMMSSZ/],
+    ['a colon for the tens', '1910281328:5Z', /YYMMDDHHMMSSZ/],
+    ['a slash', '19102813280/Z', /YYMMDDHHMMSSZ/],
     ['month 0', '190028132805Z', /No such date/],
     ['month 13', '191328132805Z', /No such date/],
     ['day 0', '191000132805Z', /No such date/],
@@ -61,4 +64,27 @@ describe('readTime refuses', () => {
     const text = new DerReader(element(0x0c, ascii('191028132805Z')))
     expect(refusal(() => readTime(text))).toMatch(/Tag 24 expected, 12 seen/)
   })
+})
+
+test('a date exists exactly where the calendar has it: every day of every month of 2023, 2024, 2100 and 2400', () => {
+  const two = (value: number): string => String(value).padStart(2, '0')
+  let accepted = 0
+  for (const year of [2023, 2024, 2100, 2400]) {
+    for (let month = 0; month <= 13; month++) {
+      for (let day = 0; day <= 32; day++) {
+        const text = `${two(month)}${two(day)}120000Z`
+        const time = Date.UTC(year, month - 1, day, 12)
+        const date = new Date(time)
+        const exists = date.getUTCMonth() === month - 1 && date.getUTCDate() === day
+        const reader =
+          year < 2050 ? utc(`${two(year % 100)}${text}`) : generalized(`${year}${text}`)
+        let read: number | undefined
+        const outcome = refusal(() => (read = readTime(reader)))
+        expect(outcome === 'accepted', `${year} ${text}`).toBe(exists)
+        if (exists) expect(read).toBe(time)
+        accepted += exists ? 1 : 0
+      }
+    }
+  }
+  expect(accepted).toBe(365 + 366 + 365 + 366)
 })
