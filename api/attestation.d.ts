@@ -38,7 +38,7 @@ type AttestationErrorCode =
  | 'ERR_ATTESTATION_USER_DATA_SIZE'
 /** `nonce` is neither null nor 0 to 1024 bytes. */
  | 'ERR_ATTESTATION_NONCE_SIZE'
-/** The first certificate of `cabundle` is not, byte for byte, a trust anchor. */
+/** The first certificate of `cabundle` is, as a whole, none of the trust anchors. */
  | 'ERR_ATTESTATION_TRUST_ANCHOR'
 /** A certificate is not the strict DER of X.509 v3. */
  | 'ERR_ATTESTATION_CERTIFICATE_MALFORMED'

@@ -7,6 +7,8 @@
 interface EifSource {
     /** Bytes in all. */
     readonly size: number;
+    /** How many bytes it likes to be asked for at once. Default 1 MiB. */
+    readonly chunkSize?: number;
     read(offset: number, buffer: Uint8Array): Promise<number>;
 }
 /** A source over an array. The array is not copied: it must not change while it is read. */
@@ -163,11 +165,11 @@ interface EifGap {
 }
 
 /** PCR0, 1 and 2 as 96 hex digits each. */
-interface ImagePcrs {
+type ImagePcrs = {
     readonly 0: string;
     readonly 1: string;
     readonly 2: string;
-}
+};
 /** How far a pass is, in bytes of the file. */
 interface EifProgress {
     readonly done: number;
@@ -244,9 +246,9 @@ interface EifSignature {
 }
 
 /** PCRs of an image as lower-case hex. PCR8 only of a signed one. */
-interface EifPcrs extends ImagePcrs {
+type EifPcrs = ImagePcrs & {
     readonly 8?: string;
-}
+};
 /** Everything that can be said of an image. PCRs are computed from its bytes; header and metadata prove nothing. */
 interface EifDescription {
     /** Bytes of the file. */
@@ -821,7 +823,8 @@ interface FileSource extends EifSource, AsyncDisposable {
     close(): Promise<void>;
 }
 /**
- * Opens a file as a source. Nothing of it is held in memory.
+ * Opens a file as a source. Nothing of it is held in memory. Reads are synchronous, because the hashing that they feed
+ * is, and a thread pool in between costs more than both; every MiB the event loop gets its turn.
  *
  * @throws {EifError} `ERR_EIF_READ` when it cannot be opened, or is no regular file.
  */
@@ -849,8 +852,8 @@ interface BuildFileOptions {
     readonly kernel: string;
     /** The kernel's command line. */
     readonly cmdline: string;
-    /** Path of a static init. */
-    readonly init: string;
+    /** Path of a static init. Mode `oci`: default the one of this package. Mode `nitro-cli`: AWS's, no default. */
+    readonly init?: string;
     /** Path of `nsm.ko`, for a kernel that has the driver as a module. */
     readonly nsmModule?: string;
     readonly application: ApplicationFiles;
@@ -877,7 +880,6 @@ declare const NITRO_CLI_CMDLINE: Readonly<Record<EifArchitecture, string>>;
  *   mode: 'oci',
  *   kernel: 'bzImage',
  *   cmdline: 'reboot=k panic=30 pci=off console=ttyS0 random.trust_cpu=on',
- *   init: 'init',
  *   application: { image: 'app.tar' },
  * })
  * console.log(pcrs)
@@ -945,5 +947,12 @@ declare function pemSigner(options: {
     readonly privateKey: string;
 }): EifSigner;
 
-export { NITRO_CLI_CMDLINE, buildFile, createSha384, describeFile, openContainerImage, openFileSource, pemSigner, treeOfDirectory };
+/**
+ * The path of the init that comes with this package, a static program for images of the mode `oci`.
+ *
+ * @throws {EifError} `ERR_EIF_BUILD` where it was not built: `native/build.mjs` makes it, with a C compiler.
+ */
+declare function ownInit(architecture?: EifArchitecture): string;
+
+export { NITRO_CLI_CMDLINE, buildFile, createSha384, describeFile, openContainerImage, openFileSource, ownInit, pemSigner, treeOfDirectory };
 export type { ApplicationFiles, BuildFileOptions, ContainerImage, ContainerImageOptions, DescribeFileOptions, FileSource };

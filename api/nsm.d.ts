@@ -125,18 +125,6 @@ interface NsmTransport {
     readonly requestSync?: (request: Uint8Array) => Uint8Array;
 }
 
-/** Options of {@link openNsm}. Unknown names are refused. */
-interface OpenNsmOptions {
-    /** The device node. Default `/dev/nsm`. */
-    readonly path?: string;
-    /**
-     * Milliseconds after which a call is rejected with `ERR_NSM_DEADLINE`, from 1 to 2147483647. Default 10000. A command
-     * that the device has already begun cannot be taken back and may still take effect.
-     */
-    readonly deadline?: number;
-    /** An exchange of your own in the place of the device, for tests. Neither device nor simulator is looked for. */
-    readonly transport?: NsmTransport;
-}
 /** A message on the diagnostics channel `enclavejs:nsm:request`, after each exchange. Never holds payload. */
 interface NsmRequestEvent {
     /** AWS's name of the command: `Attestation`, `GetRandom`… */
@@ -218,23 +206,6 @@ declare class NsmDevice implements AsyncDisposable {
     /** {@link NsmDevice.close}, for `await using`. */
     [Symbol.asyncDispose](): Promise<void>;
 }
-/**
- * Opens the Nitro Secure Module: `/dev/nsm`, or the simulator when one is registered in this process
- * (`node --import @enclavejs/simulator/register app.js`). Safe in worker threads; each device has a thread of its own.
- *
- * @throws {NsmError} `ERR_NSM_NOT_FOUND` outside an enclave, `ERR_NSM_ACCESS`, `ERR_NSM_OPEN`, `ERR_NSM_BINDING`,
- * `ERR_NSM_SIMULATOR_CONFLICT` when there are both a device and a simulator, `ERR_NSM_SIMULATOR_INVALID`
- *
- * @example
- * ```ts
- * import { randomBytes } from 'node:crypto'
- * import { openNsm } from '@enclavejs/nsm'
- *
- * await using nsm = openNsm()
- * const document = await nsm.attestation({ nonce: randomBytes(32) })
- * ```
- */
-declare function openNsm(options?: OpenNsmOptions): NsmDevice;
 
 /** Options of {@link seedEntropy}. */
 interface SeedEntropyOptions {
@@ -314,6 +285,36 @@ declare function measure(device: Pick<NsmDevice, 'describePcr' | 'extendPcr' | '
  * ```
  */
 declare function measuredPcr(data: Uint8Array): Uint8Array;
+
+/** Options of {@link openNsm}. Unknown names are refused. */
+interface OpenNsmOptions {
+    /** The device node. Default `/dev/nsm`. */
+    readonly path?: string;
+    /**
+     * Milliseconds after which a call is rejected with `ERR_NSM_DEADLINE`, from 1 to 2147483647. Default 10000. A command
+     * that the device has already begun cannot be taken back and may still take effect.
+     */
+    readonly deadline?: number;
+    /** An exchange of your own in the place of the device, for tests. Neither device nor simulator is looked for. */
+    readonly transport?: NsmTransport;
+}
+/**
+ * Opens the Nitro Secure Module: `/dev/nsm`, or the simulator when one is registered in this process
+ * (`node --import @enclavejs/simulator/register app.js`). Safe in worker threads; each device has a thread of its own.
+ *
+ * @throws {NsmError} `ERR_NSM_NOT_FOUND` outside an enclave, `ERR_NSM_ACCESS`, `ERR_NSM_OPEN`, `ERR_NSM_BINDING`,
+ * `ERR_NSM_SIMULATOR_CONFLICT` when there are both a device and a simulator, `ERR_NSM_SIMULATOR_INVALID`
+ *
+ * @example
+ * ```ts
+ * import { randomBytes } from 'node:crypto'
+ * import { openNsm } from '@enclavejs/nsm'
+ *
+ * await using nsm = openNsm()
+ * const document = await nsm.attestation({ nonce: randomBytes(32) })
+ * ```
+ */
+declare function openNsm(options?: OpenNsmOptions): NsmDevice;
 
 /** Options of {@link checkPlatform} and {@link assertPlatform}. */
 interface PlatformOptions {

@@ -41,7 +41,7 @@ function ecdsa(
 }
 
 /** The algorithms of the suites, so that rules of structure decide and not the profile's one algorithm. */
-export const ALGORITHMS: readonly SignatureAlgorithm[] = [
+const ALGORITHMS: readonly SignatureAlgorithm[] = [
   ECDSA_P384_SHA384,
   ecdsa(P384, ECDSA_SHA256, 48, 'SHA-256'),
   ecdsa(P256, ECDSA_SHA256, 32, 'SHA-256'),

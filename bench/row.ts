@@ -1,0 +1,43 @@
+/** One line of a benchmark. */
+export interface Row {
+  readonly row: string
+  /** undefined where it was not measured; `note` then says why. */
+  readonly value: number | undefined
+  readonly unit: string
+  readonly note?: string
+}
+
+/** What a row is to reach. */
+export interface Goal {
+  readonly atMost?: number
+  readonly below?: number
+}
+
+/** The goals of rows that carry one, by benchmark. */
+export const GOALS: Readonly<Record<string, Readonly<Record<string, Goal>>>> = {
+  attestation: {
+    cold: { atMost: 5.5 },
+    'ca-cached': { atMost: 2.4 },
+    'same-enclave': { atMost: 1.25 },
+    'cold-wall': { atMost: 3.5 },
+    memory: { below: 1 },
+  },
+  nsm: {
+    sync: { atMost: 5 },
+    async: { atMost: 40 },
+  },
+  eif: {
+    measure: { atMost: 1.15 },
+    memory: { atMost: 64 },
+  },
+}
+
+/** The goal as a person reads it, and whether a measured value reaches it. */
+export function describeGoal(goal: Goal | undefined, value: number | undefined): string {
+  if (goal === undefined) return ''
+  const { atMost, below } = goal
+  const text = atMost === undefined ? `< ${below}` : `≤ ${atMost}`
+  if (value === undefined) return text
+  const met = value <= (atMost ?? Infinity) && value < (below ?? Infinity)
+  return `${text} ${met ? 'met' : 'MISSED'}`
+}
