@@ -14,7 +14,7 @@ import { measurePeers } from './attestation/peers.ts'
 import type { MemoryUse } from './attestation/memory.ts'
 import { genuineFile, genuineSample, simulatedSample, type Sample } from './attestation/sample.ts'
 import type { Throughput } from './attestation/throughput.ts'
-import { createUnit } from './attestation/unit.ts'
+import { createColdFloor, createUnit } from './attestation/unit.ts'
 import { runChild } from './child.ts'
 import type { Row } from './row.ts'
 import { compare, readBudget, type Budget, type Comparison, type Operation } from './slice.ts'
@@ -47,6 +47,7 @@ async function measureVerifier(budget: Budget): Promise<readonly Row[]> {
   }
 
   const cold = await measure(5, coldVerification, sample)
+  const floor = await compare(unit, await createColdFloor(document.length), budget)
   const ownAnchor = await measure(5, coldVerification, fleet)
   const caCached = await measure(2, caCachedVerification, fleet)
   const sameEnclave = await measure(1, knownVerification, sample)
@@ -66,6 +67,12 @@ async function measureVerifier(budget: Budget): Promise<readonly Row[]> {
       value: cold.cpu,
       unit: VERIFICATIONS,
       note: `CPU; ${origin}, 4 CA certificates, 5 signatures`,
+    },
+    {
+      row: 'cold-floor',
+      value: floor.cpu,
+      unit: VERIFICATIONS,
+      note: 'CPU; the same 5 signatures and 4 key imports with WebCrypto alone, nothing read or judged',
     },
     {
       row: 'cold-own-anchor',
