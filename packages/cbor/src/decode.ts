@@ -55,7 +55,7 @@ class Reader {
       case 2:
         return this.#slice(argument, start)
       case 3:
-        return this.#text(this.#slice(argument, start), start)
+        return this.#text(argument, start)
       case 4:
         return this.#array(this.#count(argument, 1, start), depth)
       case 5:
@@ -120,12 +120,22 @@ class Reader {
     return Number(count)
   }
 
-  #text(bytes: Uint8Array, start: number): string {
-    // Keys and names are short ASCII, for which the decoder's own start takes longer than the work.
-    if (bytes.length < 32 && bytes.every((byte) => byte < 0x80))
-      return String.fromCharCode(...bytes)
+  #text(length: number | bigint, start: number): string {
+    const from = this.offset
+    const bytes = length < 32 ? undefined : this.#slice(length, start)
+    if (bytes === undefined) {
+      // Keys and names are short ASCII, for which the decoder's own start takes longer than the work.
+      if (length > this.#bytes.length - from) this.#slice(length, start)
+      const end = from + Number(length)
+      let text = ''
+      while (this.offset < end && (this.#bytes[this.offset] as number) < 0x80) {
+        text += String.fromCharCode(this.#bytes[this.offset++] as number)
+      }
+      if (this.offset === end) return text
+      this.offset = end
+    }
     try {
-      return UTF8.decode(bytes)
+      return UTF8.decode(bytes ?? this.#bytes.subarray(from, this.offset))
     } catch {
       throw new CborError('ERR_CBOR_UTF8', 'Not UTF-8', start)
     }

@@ -5,7 +5,8 @@ const MAX_ARGUMENT = 0xffff_ffff_ffff_ffffn
 const UTF8 = /* @__PURE__ */ new TextEncoder()
 
 class Writer {
-  #bytes = new Uint8Array(256)
+  // V8 keeps up to 64 bytes in its own heap, where most requests fit and cost nothing to make.
+  #bytes = new Uint8Array(64)
   #length = 0
 
   item(value: CborValue): void {
