@@ -112,5 +112,14 @@ export async function describeAnchor(anchor: FoundAnchor, subtle: Subtle): Promi
 
 async function fingerprint(certificate: Uint8Array, subtle: Subtle): Promise<string> {
   const bytes = certificate as Uint8Array<ArrayBuffer>
-  return toHex(new Uint8Array(await subtle.digest('SHA-256', bytes)))
+  try {
+    return toHex(new Uint8Array(await subtle.digest('SHA-256', bytes)))
+  } catch (cause) {
+    throw new CertificateError(
+      'ERR_ATTESTATION_TRUST_ANCHOR',
+      'the provider (option subtle) could not compute SHA-256 of it, so it is no known root',
+      { certificate: 'cabundle[0]', subject: undefined },
+      { cause },
+    )
+  }
 }

@@ -63,6 +63,24 @@ describe('verifyAttestation', () => {
     await expect(refused).rejects.toThrow(/root of aws-us-gov expected/)
   })
 
+  test('a provider that cannot hash is a refusal with its error as the cause', async () => {
+    const document = documentOf(authority)
+    const failure = new Error('no SHA-256 here')
+    const platform = crypto.subtle
+    const subtle = {
+      digest: () => Promise.reject(failure),
+      importKey: platform.importKey.bind(platform),
+      verify: platform.verify.bind(platform),
+    } as unknown as NonNullable<VerifyAttestationOptions['subtle']>
+    const { trustAnchors, ...rest } = options
+    for (const one of [rest, { ...rest, trustAnchors }]) {
+      await expect(verifyAttestation(document, { ...one, subtle })).rejects.toMatchObject({
+        code: 'ERR_ATTESTATION_TRUST_ANCHOR',
+        cause: failure,
+      })
+    }
+  })
+
   test('gives every document its own refusal and never a result beside it', async () => {
     const document = documentOf(authority)
     document[document.length - 1] = (document.at(-1) as number) ^ 1
