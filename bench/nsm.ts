@@ -36,7 +36,7 @@ async function measure(folder: string): Promise<readonly Row[]> {
         [join(here, 'shim.c'), join(home, 'test/native/fake.c')],
       ) ?? compile(floor, [], [join(here, 'floor.c')]))
   if (reason !== undefined) {
-    return ['sync', 'async', 'codec', PEER].map((row) => ({
+    return ['sync', 'async', 'pool', 'codec', PEER].map((row) => ({
       row,
       value: undefined,
       unit: MICROSECONDS,
@@ -64,6 +64,12 @@ async function measure(folder: string): Promise<readonly Row[]> {
   return [
     above('sync', 'requestSync with its codec, above the ioctl'),
     above('async', 'describePcr, above the ioctl'),
+    {
+      row: 'pool',
+      value: taken['pool'],
+      unit: MICROSECONDS,
+      note: "an fstat by libuv's pool: what waking a thread and being woken costs here",
+    },
     {
       row: 'codec',
       value: taken['codec'],

@@ -11,6 +11,7 @@ export interface Row {
 export interface Goal {
   readonly atMost?: number
   readonly below?: number
+  readonly atLeast?: number
 }
 
 /** The goals of rows that carry one, by benchmark. */
@@ -26,6 +27,11 @@ export const GOALS: Readonly<Record<string, Readonly<Record<string, Goal>>>> = {
     sync: { atMost: 5 },
     async: { atMost: 40 },
   },
+  vsock: {
+    throughput: { atLeast: 0.9 },
+    latency: { atMost: 1.1 },
+    'tls-throughput': { atLeast: 0.9 },
+  },
   eif: {
     measure: { atMost: 1.15 },
     memory: { atMost: 64 },
@@ -35,9 +41,11 @@ export const GOALS: Readonly<Record<string, Readonly<Record<string, Goal>>>> = {
 /** The goal as a person reads it, and whether a measured value reaches it. */
 export function describeGoal(goal: Goal | undefined, value: number | undefined): string {
   if (goal === undefined) return ''
-  const { atMost, below } = goal
-  const text = atMost === undefined ? `< ${below}` : `≤ ${atMost}`
+  const { atMost, below, atLeast } = goal
+  const text =
+    atMost !== undefined ? `≤ ${atMost}` : below !== undefined ? `< ${below}` : `≥ ${atLeast}`
   if (value === undefined) return text
-  const met = value <= (atMost ?? Infinity) && value < (below ?? Infinity)
+  const met =
+    value <= (atMost ?? Infinity) && value < (below ?? Infinity) && value >= (atLeast ?? -Infinity)
   return `${text} ${met ? 'met' : 'MISSED'}`
 }

@@ -11,6 +11,7 @@ interface Benchmark {
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   attestation: () => import('./attestation.ts'),
   nsm: () => import('./nsm.ts'),
+  vsock: () => import('./vsock.ts'),
   eif: () => import('./eif.ts'),
 }
 

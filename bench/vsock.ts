@@ -1,0 +1,34 @@
+// What the sockets of @enclavejs/vsock cost beside node:net's own on the same kind of Unix socket: the same handle under
+// another descriptor, so a ratio of 1 is what is expected. Both ends run in one process.
+import { spawnSync } from 'node:child_process'
+import { runChild } from './child.ts'
+import type { Row } from './row.ts'
+import { readBudget } from './slice.ts'
+
+const ROWS = ['throughput', 'latency', 'tls-throughput'] as const
+const UNITS = { throughput: 'MB/s', latency: 'µs a round trip', 'tls-throughput': 'MB/s' } as const
+
+interface Ratio {
+  readonly ratio: number
+  readonly ours: number
+  readonly theirs: number
+}
+
+export async function bench(): Promise<readonly Row[]> {
+  if (spawnSync('openssl', ['version']).status !== 0) {
+    const note = 'no openssl program for the certificate'
+    return ROWS.map((row) => ({ row, value: undefined, unit: 'of node:net', note }))
+  }
+  const { milliseconds } = readBudget()
+  const taken = (await runChild(
+    new URL('./vsock/measure.ts', import.meta.url),
+    [String(milliseconds * 3)],
+    { deadline: 300 },
+  )) as Record<(typeof ROWS)[number], Ratio>
+  return ROWS.map((row) => {
+    const { ratio, ours, theirs } = taken[row]
+    const digits = row === 'latency' ? 1 : 0
+    const note = `${ours.toFixed(digits)} against ${theirs.toFixed(digits)} ${UNITS[row]}`
+    return { row, value: ratio, unit: 'of node:net', note }
+  })
+}
