@@ -24,12 +24,17 @@ interface Simulator {
  */
 export function registeredSimulator(devicePaths: readonly string[]): NsmTransport | undefined {
   if (!Object.hasOwn(globalThis, SIMULATOR)) return undefined
+  const registered = (globalThis as Record<symbol, unknown>)[SIMULATOR]
   const device = devicePaths.find(exists)
   if (device !== undefined) {
     const message = `${device} exists and a simulator is registered in this process: remove \`--import @enclavejs/simulator/register\` from the command line of the enclave. Nothing is opened while both are there.`
     throw new NsmError('ERR_NSM_SIMULATOR_CONFLICT', message)
   }
-  const { nsm } = simulator((globalThis as Record<symbol, unknown>)[SIMULATOR])
+  // A parent, which has a vsock and no NSM.
+  if (own(registered, 'version') === 1 && own(registered, 'vsock') && !own(registered, 'nsm')) {
+    return undefined
+  }
+  const { nsm } = simulator(registered)
   return Object.assign((bytes: Uint8Array) => nsm.request(bytes.slice()), {
     requestSync: (bytes: Uint8Array) => nsm.requestSync(bytes.slice()),
   })

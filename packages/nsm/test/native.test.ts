@@ -19,6 +19,8 @@ const sha256 = (file: string): string =>
 function copyAndBuild(name: string, args: readonly string[] = [], out = 'out.node'): Built {
   const copy = join(folder, name, 'packages/nsm')
   cpSync(join(home, 'native'), join(copy, 'native'), { recursive: true })
+  const script = 'scripts/build-addon.mjs'
+  cpSync(join(home, '../..', script), join(copy, '../..', script))
   return runBuild(out, args, copy)
 }
 

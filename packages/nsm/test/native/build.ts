@@ -30,6 +30,7 @@ export function runBuild(out: string, args: readonly string[] = [], cwd: string 
  */
 export function buildFake(flags: readonly string[] = []): Built {
   const hash = createHash('sha256').update(JSON.stringify(flags))
+  hash.update(readFileSync(join(home, '../../scripts/build-addon.mjs')))
   for (const folder of ['native', 'test/native']) {
     for (const name of readdirSync(join(home, folder)).sort()) {
       if (/\.(c|h|mjs)$/.test(name)) hash.update(readFileSync(join(home, folder, name)))
