@@ -1,9 +1,12 @@
 import { SimulatorError } from './error.ts'
 import type { SimulatedNsmOptions } from './nsm-options.ts'
+import { ENCLAVE_CID } from './vsock-directory.ts'
 
 /** What the environment says about the simulator; only the simulator reads these variables. */
 export interface SimulatorEnvironment {
   readonly directory: string | undefined
+  /** The CID of the simulated enclave. */
+  readonly cid: number
   readonly nsm: Pick<
     SimulatedNsmOptions,
     'moduleId' | 'roleArn' | 'imageName' | 'pcrs' | 'debugMode' | 'strictSizes' | 'delayMs'
@@ -21,6 +24,7 @@ export function readEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
 ): SimulatorEnvironment {
   let directory: string | undefined
+  let cid = ENCLAVE_CID
   const nsm: {
     -readonly [K in keyof SimulatorEnvironment['nsm']]: SimulatorEnvironment['nsm'][K]
   } = {}
@@ -29,6 +33,9 @@ export function readEnvironment(
     switch (variable.slice(PREFIX.length)) {
       case 'DIR':
         directory = value
+        break
+      case 'CID':
+        cid = Number(matching(variable, value, /^(?:[4-9]|[1-9]\d{1,8})$/, '4 to 999999999'))
         break
       case 'MODULE_ID':
         nsm.moduleId = matching(variable, value, /^i-[0-9a-f]{8,17}-enc[0-9a-f]{16}$/, 'i-…-enc…')
@@ -54,11 +61,11 @@ export function readEnvironment(
       default:
         throw new SimulatorError(
           'ERR_SIMULATOR_ENVIRONMENT',
-          `${variable} is not a variable of the simulator: expected DIR, MODULE_ID, ROLE_ARN, IMAGE, PCRS, DEBUG_MODE, STRICT_SIZES or DELAY_MS after ${PREFIX}`,
+          `${variable} is not a variable of the simulator: expected DIR, CID, MODULE_ID, ROLE_ARN, IMAGE, PCRS, DEBUG_MODE, STRICT_SIZES or DELAY_MS after ${PREFIX}`,
         )
     }
   }
-  return { directory, nsm }
+  return { directory, cid, nsm }
 }
 
 function matching(variable: string, value: string, pattern: RegExp, expected: string): string {

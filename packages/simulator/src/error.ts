@@ -8,6 +8,8 @@ export type SimulatorErrorCode =
   | 'ERR_SIMULATOR_REGISTERED'
   /** An environment variable of the simulator holds a value that it does not understand. */
   | 'ERR_SIMULATOR_ENVIRONMENT'
+  /** Another process listens at a port of the simulated parent. */
+  | 'ERR_SIMULATOR_VSOCK_PORT'
 
 /** What the simulator throws; a caller's own mistakes are `TypeError` and `RangeError`. */
 export class SimulatorError extends Error {

@@ -15,7 +15,7 @@ function examplesOf(file: string): string[] {
 }
 
 describe.each([
-  ['README.md', 3],
+  ['README.md', 7],
   ['src/forge.ts', 1],
 ] as const)('the examples of %s', (file, count) => {
   const examples = examplesOf(file)

@@ -79,7 +79,7 @@ describe('register', () => {
       try { globalThis[symbol] = {} } catch { replaced = false }
       console.log(JSON.stringify({
         flags, replaced, deleted: Reflect.deleteProperty(globalThis, symbol),
-        frozen: Object.isFrozen(value) && Object.isFrozen(value.nsm),
+        frozen: [value, value.nsm, value.vsock].every(Object.isFrozen),
         keys: [Object.keys(value), Object.keys(value.nsm)], version: value.version,
         listed: Object.keys(globalThis).includes('enclavejs.simulator'),
       }))`)
@@ -89,7 +89,7 @@ describe('register', () => {
       deleted: false,
       frozen: true,
       keys: [
-        ['version', 'nsm'],
+        ['version', 'nsm', 'vsock'],
         ['request', 'requestSync'],
       ],
       version: 1,

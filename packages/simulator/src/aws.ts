@@ -1,0 +1,1 @@
+export { startSimulatedAws, type SimulatedAws, type SimulatedAwsOptions } from './aws/simulation.ts'
