@@ -1,0 +1,292 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import {
+  createKmsClient,
+  KmsServiceError,
+  type KmsClient,
+  type KmsClientOptions,
+} from '../src/index.ts'
+import { CREDENTIALS, HOST, json, KEY_ARN, KmsServer, refuse } from './kms-server.ts'
+import { failure } from './simulated-kms.ts'
+import { TlsAuthority } from './tls-authority.ts'
+
+let authority: TlsAuthority
+let server: KmsServer
+let client: KmsClient
+
+beforeAll(async () => {
+  authority = await TlsAuthority.create()
+  server = await KmsServer.start(await authority.issue({ names: [HOST] }), () => undefined)
+})
+afterAll(async () => {
+  await server.close()
+  authority.remove()
+})
+
+const getEvidence = async (): Promise<Uint8Array> => new Uint8Array([1, 2, 3])
+
+function open(options: Partial<KmsClientOptions> = {}): KmsClient {
+  return createKmsClient({
+    keyArn: KEY_ARN,
+    connect: server.connect,
+    credentials: CREDENTIALS,
+    getEvidence,
+    roots: [authority.root],
+    ...options,
+  })
+}
+
+beforeEach(() => {
+  server.seen.length = 0
+  server.connections = 0
+  client = open()
+})
+afterEach(() => client.close())
+
+const EncryptionContext = { purpose: 'test', object: '7' }
+const encrypted = {
+  KeyId: KEY_ARN,
+  CiphertextBlob: Buffer.from('ciphertext').toString('base64'),
+  EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+}
+
+describe('a request', () => {
+  it('is AWS JSON 1.1, signed, for the key, over TLS 1.3 with SNI', async () => {
+    server.answer = (_seen, response) => json(response, 200, encrypted)
+    const output = await client.encrypt({ Plaintext: new Uint8Array([1, 2]), EncryptionContext })
+    expect(output).toEqual({
+      KeyId: KEY_ARN,
+      CiphertextBlob: new Uint8Array(Buffer.from('ciphertext')),
+      EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+    })
+    const [seen] = server.seen
+    expect(seen).toMatchObject({
+      operation: 'Encrypt',
+      body: { KeyId: KEY_ARN, Plaintext: 'AQI=', EncryptionContext },
+      servername: HOST,
+      protocol: 'TLSv1.3',
+      alpn: 'http/1.1',
+    })
+    expect(seen?.headers).toMatchObject({
+      host: HOST,
+      'content-type': 'application/x-amz-json-1.1',
+      'x-amz-target': 'TrentService.Encrypt',
+      'x-amz-security-token': CREDENTIALS.sessionToken,
+    })
+    expect(seen?.headers.authorization).toMatch(
+      /^AWS4-HMAC-SHA256 Credential=ASIAEXAMPLEEXAMPLE00\/\d{8}\/eu-west-1\/kms\/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, Signature=[0-9a-f]{64}$/,
+    )
+  })
+
+  it('takes what was given when it was given', async () => {
+    server.answer = (_seen, response) => json(response, 200, encrypted)
+    const bytes = new Uint8Array([1, 2])
+    const context: Record<string, string> = { purpose: 'before' }
+    const call = client.encrypt({ Plaintext: bytes, EncryptionContext: context })
+    bytes.fill(9)
+    context['purpose'] = 'after'
+    await call
+    expect(server.seen[0]?.body).toMatchObject({
+      Plaintext: 'AQI=',
+      EncryptionContext: { purpose: 'before' },
+    })
+  })
+
+  it('has grant tokens and DryRun where they are given', async () => {
+    server.answer = (_seen, response) => refuse(response, 'DryRunOperationException', '', 412)
+    const GrantTokens = ['token']
+    const call = client.encrypt({
+      Plaintext: new Uint8Array(1),
+      EncryptionContext,
+      GrantTokens,
+      DryRun: true,
+    })
+    await expect(call).rejects.toMatchObject({ kmsCode: 'DryRunOperationException', status: 412 })
+    expect(server.seen[0]?.body).toMatchObject({ GrantTokens, DryRun: true })
+  })
+
+  it('reuses three sockets, however many are under way', async () => {
+    server.answer = (_seen, response) => void setTimeout(() => json(response, 200, encrypted), 5)
+    const calls = Array.from({ length: 30 }, () =>
+      client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext }),
+    )
+    await Promise.all(calls)
+    expect(server.seen).toHaveLength(30)
+    expect(server.connections).toBe(3)
+  })
+
+  it('is told to diagnostics_channel, without payload', async () => {
+    const events: unknown[] = []
+    const listen = (event: unknown): void => void events.push(event)
+    subscribe('enclavejs:kms:request', listen)
+    let count = 0
+    server.answer = (_seen, response) =>
+      count++ === 0 ? refuse(response, 'ThrottlingException') : json(response, 200, encrypted)
+    await client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext })
+    unsubscribe('enclavejs:kms:request', listen)
+    const event = {
+      operation: 'Encrypt',
+      host: HOST,
+      requestBytes: expect.any(Number) as number,
+      responseBytes: expect.any(Number) as number,
+      requestId: '11111111-2222-3333-4444-555555555555',
+      duration: expect.any(Number) as number,
+    }
+    expect(events).toEqual([
+      { ...event, attempt: 1, status: 400, error: 'ThrottlingException' },
+      { ...event, attempt: 2, status: 200 },
+    ])
+  })
+})
+
+describe('an answer', () => {
+  const ask = (): Promise<unknown> => client.describeKey()
+  it.each([
+    [
+      'another key',
+      200,
+      { KeyMetadata: { KeyId: 'x', Arn: KEY_ARN.replace('1111', '2222') } },
+      'ERR_KMS_KEY_MISMATCH',
+    ],
+    ['no ARN', 200, { KeyMetadata: { KeyId: 'x' } }, 'ERR_KMS_RESPONSE'],
+    ['no metadata', 200, {}, 'ERR_KMS_RESPONSE'],
+    ['another status', 204, {}, 'ERR_KMS_SERVICE'],
+    ['a redirection', 307, {}, 'ERR_KMS_SERVICE'],
+  ])('with %s is refused', async (_name, status, body, code) => {
+    server.answer = (_seen, response) => json(response, status, body)
+    expect(await failure(ask())).toBe(code)
+    expect(server.seen).toHaveLength(1)
+  })
+
+  it.each([
+    ['missing', { KeyId: KEY_ARN, EncryptionAlgorithm: 'x' }],
+    ['no base64', { ...encrypted, CiphertextBlob: 'a' }],
+    ['base64 for URLs', { ...encrypted, CiphertextBlob: '_-_-' }],
+    ['a number', { ...encrypted, CiphertextBlob: 1 }],
+    ['too long', { ...encrypted, CiphertextBlob: Buffer.alloc(6147).toString('base64') }],
+    [
+      'inherited',
+      JSON.parse('{"__proto__":{"CiphertextBlob":"YQ=="},"KeyId":"' + KEY_ARN + '"}') as object,
+    ],
+  ])('whose blob is %s is refused', async (_name, body) => {
+    server.answer = (_seen, response) => json(response, 200, body)
+    const call = client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext })
+    expect(await failure(call)).toBe('ERR_KMS_RESPONSE')
+  })
+
+  it('that refuses is told with its code, message and request id', async () => {
+    server.answer = (_seen, response) =>
+      json(response, 400, {
+        __type: 'ns#AccessDeniedException:http://x/',
+        Message: 'no\u001b[2J\n',
+      })
+    const error = await client.describeKey().catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(KmsServiceError)
+    expect(error).toMatchObject({
+      code: 'ERR_KMS_SERVICE',
+      kmsCode: 'AccessDeniedException',
+      kmsMessage: 'no\u{fffd}[2J',
+      status: 400,
+      requestId: '11111111-2222-3333-4444-555555555555',
+      operation: 'DescribeKey',
+    })
+  })
+
+  it('has at most 1024 characters of message, and a code of the usual form', async () => {
+    server.answer = (_seen, response) =>
+      json(response, 400, { __type: 'x y', message: 'm'.repeat(5000) }, { 'x-amzn-requestid': '<' })
+    const error = await client.describeKey().catch((thrown: unknown) => thrown as KmsServiceError)
+    expect(error).toMatchObject({ kmsCode: 'Unknown', requestId: undefined })
+    expect((error as KmsServiceError).kmsMessage).toHaveLength(1024)
+  })
+
+  it('that repeats the canonical request is told without the session token', async () => {
+    const canonical = `POST\n/\n\nx-amz-security-token:${CREDENTIALS.sessionToken}\n`
+    for (const message of [
+      `The request signature we calculated does not match.\n\nThe Canonical String for this request should have been\n'${canonical}'`,
+      `does not match: ${canonical}`,
+    ]) {
+      server.answer = (_seen, response) =>
+        json(response, 403, { __type: 'SignatureDoesNotMatch', message })
+      const error = await client.describeKey().catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ kmsCode: 'SignatureDoesNotMatch' })
+      expect((error as Error).message).toContain('does not match')
+      expect(inspect(error)).not.toContain(CREDENTIALS.sessionToken)
+    }
+  })
+
+  it('of many pages of grants is read to the end', async () => {
+    const answers = [
+      { Grants: [{ GrantId: 'a' }], Truncated: true, NextMarker: 'm1' },
+      { Grants: [{ GrantId: 'b' }, { GrantId: 'c' }], Truncated: true, NextMarker: 'm2' },
+      { Grants: [], Truncated: false },
+    ]
+    server.answer = (_seen, response) => json(response, 200, answers[server.seen.length - 1])
+    const { Grants } = await client.listGrants()
+    expect(Grants.map(({ GrantId }) => GrantId)).toEqual(['a', 'b', 'c'])
+    expect(server.seen.map(({ body }) => body['Marker'])).toEqual([undefined, 'm1', 'm2'])
+  })
+
+  it.each([
+    ['the same marker', { Grants: [], Truncated: true, NextMarker: 'same' }],
+    ['no marker', { Grants: [], Truncated: true }],
+    ['a grant that is none', { Grants: [7], Truncated: false }],
+    ['no grants', { Truncated: false }],
+    ['a Truncated that is none', { Grants: [], Truncated: 'yes' }],
+  ])('of grants with %s is refused', async (_name, body) => {
+    server.answer = (_seen, response) => json(response, 200, body)
+    expect(await failure(client.listGrants())).toBe('ERR_KMS_RESPONSE')
+    expect(server.seen.length).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('a connection', () => {
+  it('that is refused is tried again, and then told', async () => {
+    let dialed = 0
+    await using one = open({
+      connect: async () => {
+        dialed++
+        throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
+      },
+    })
+    await expect(one.describeKey()).rejects.toMatchObject({
+      code: 'ERR_KMS_CONNECTION',
+      message: expect.stringContaining('ECONNREFUSED') as string,
+    })
+    expect(dialed).toBe(3)
+  })
+
+  it('that KMS closed while it was idle is replaced', async () => {
+    server.answer = (_seen, response) => {
+      json(response, 200, encrypted, { connection: 'keep-alive' })
+      const { socket } = response
+      response.on('finish', () => setTimeout(() => socket?.destroy(), 5))
+    }
+    for (let index = 0; index < 3; index++) {
+      await client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext })
+      await sleep(15)
+    }
+    expect(server.connections).toBe(3)
+  })
+
+  it('that speaks something else than HTTP is refused', async () => {
+    server.answer = (_seen, response) => void response.socket?.end('SSH-2.0-x\r\n\r\n')
+    expect(await failure(client.describeKey())).toBe('ERR_KMS_RESPONSE')
+  })
+})
+
+describe('close', () => {
+  it('refuses what is under way and what comes after', async () => {
+    server.answer = () => undefined
+    const waiting = client.describeKey()
+    waiting.catch(() => undefined)
+    await sleep(30)
+    await Promise.all([client.close(), client.close()])
+    expect(await failure(waiting)).toBe('ERR_KMS_CLOSED')
+    expect(await failure(client.describeKey())).toBe('ERR_KMS_CLOSED')
+    expect(await failure(client.listGrants())).toBe('ERR_KMS_CLOSED')
+    expect(await failure(client.generateRandom({ NumberOfBytes: 1 }))).toBe('ERR_KMS_CLOSED')
+  })
+})
