@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import { AcmError } from '../error.ts'
+import { CKA, CKF, CKM, CKO, CKR, CKU, CryptokiError } from './cryptoki.ts'
+import { writeDigestInfo } from './digest-info.ts'
+import { pssMechanism } from './mechanism.ts'
+import { readAttributes, type AttributeValue } from './rpc-attribute.ts'
+import { RpcClient } from './rpc-client.ts'
+import { writeMechanism, type Mechanism } from './rpc-mechanism.ts'
+import type { SignInput } from './signing-key.ts'
+import { isSensitive, type ObjectTemplate } from './token-object.ts'
+import { SLOT_ID } from './token-store.ts'
+
+/** Objects that are taken over from one enclave at most. */
+const MAX_OBJECTS = 1024
+/** A buffer for each attribute that is asked for. */
+const ATTRIBUTE_ROOM = 16_384
+
+/** An object of the enclave's token. */
+export interface EnclaveObject extends ObjectTemplate {
+  /** The same for the same object of another enclave, or of the same one after a restart. */
+  readonly identity: string
+  /** In this connection's token. */
+  readonly handle: number
+}
+
+/** One connection to the token of an enclave, logged in. */
+export class EnclaveLink {
+  readonly #rpc: RpcClient
+  readonly #session: number
+  /** Of the private keys. */
+  #handles = new Map<string, number>()
+  #signatures = 0
+
+  private constructor(rpc: RpcClient, session: number) {
+    this.#rpc = rpc
+    this.#session = session
+  }
+
+  /** @throws {AcmError} `ERR_ACM_TOKEN_PIN`, `ERR_ACM_TOKEN_ENCLAVE` */
+  static async open(stream: Duplex, pin: string, onEnd: () => void): Promise<EnclaveLink> {
+    const rpc = new RpcClient(stream, onEnd)
+    try {
+      await rpc.initialize()
+      const opened = await rpc.call('OpenSession', (args) =>
+        args.u64(SLOT_ID).u64(CKF.SERIAL_SESSION),
+      )
+      const session = opened.u64()
+      const bytes = new TextEncoder().encode(pin)
+      await rpc.call('Login', (args) => args.u64(session).u64(CKU.USER).present(bytes))
+      return new EnclaveLink(rpc, session)
+    } catch (cause) {
+      rpc.close()
+      throw linkError(cause)
+    }
+  }
+
+  get ended(): boolean {
+    return this.#rpc.ended
+  }
+
+  /** Signatures under way. */
+  get load(): number {
+    return this.#signatures
+  }
+
+  has(identity: string): boolean {
+    return this.#handles.has(identity)
+  }
+
+  close(): void {
+    this.#rpc.close()
+  }
+
+  /** Everything that the token has, as it is now. */
+  async objects(): Promise<readonly EnclaveObject[]> {
+    const timer = setTimeout(() => this.#rpc.close(), ANSWER_TIMEOUT_MS)
+    try {
+      const objects: EnclaveObject[] = []
+      for (const handle of await this.#find()) objects.push(await this.#object(handle))
+      const keys = objects.filter(({ attributes }) => attributes.get(CKA.CLASS) === CKO.PRIVATE_KEY)
+      this.#handles = new Map(keys.map(({ identity, handle }) => [identity, handle]))
+      return objects
+    } catch (cause) {
+      throw linkError(cause)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #find(): Promise<readonly number[]> {
+    const session = this.#session
+    await this.#rpc.call('FindObjectsInit', (args) => args.u64(session).u32(0))
+    const found = await this.#rpc.call('FindObjects', (args) => args.u64(session).u32(MAX_OBJECTS))
+    await this.#rpc.call('FindObjectsFinal', (args) => args.u64(session))
+    if (!found.flag()) throw new CryptokiError(CKR.DEVICE_ERROR)
+    return Array.from({ length: found.count(MAX_OBJECTS, 8) }, () => found.u64())
+  }
+
+  async #object(handle: number): Promise<EnclaveObject> {
+    const types = Object.values(CKA)
+    const answer = await this.#rpc.call('GetAttributeValue', (args) => {
+      args.u64(this.#session).u64(handle).u32(types.length)
+      for (const type of types) args.u32(type).u32(ATTRIBUTE_ROOM)
+    })
+    const attributes = new Map<number, AttributeValue>()
+    for (const { type, value } of readAttributes(answer)) {
+      if (value !== undefined) attributes.set(type, value)
+    }
+    // What an enclave should never have told does not go further.
+    for (const type of types) if (isSensitive({ attributes }, type)) attributes.delete(type)
+    return { attributes, handle, identity: identityOf(attributes) }
+  }
+
+  /** C_SignInit and C_Sign in one write: one round trip. */
+  async sign(identity: string, input: SignInput): Promise<Uint8Array> {
+    const key = this.#handles.get(identity)
+    if (key === undefined) throw new CryptokiError(CKR.KEY_HANDLE_INVALID)
+    const { mechanism, data } = signArguments(input)
+    this.#signatures++
+    const timer = setTimeout(() => this.#rpc.close(), ANSWER_TIMEOUT_MS)
+    try {
+      const calls = this.#rpc.together(() => [
+        this.#rpc.call('SignInit', (args) => {
+          writeMechanism(args.u64(this.#session), 'new', mechanism)
+          args.u64(key)
+        }),
+        this.#rpc.call('Sign', (args) => args.u64(this.#session).present(data).u32(MAX_SIGNATURE)),
+      ])
+      const [init, sign] = await Promise.allSettled(calls)
+      if (init?.status === 'rejected') throw init.reason
+      if (sign?.status !== 'fulfilled') throw sign?.reason
+      const signature = sign.value.optionalBytes()
+      if (signature === undefined) throw new CryptokiError(CKR.DEVICE_ERROR)
+      return signature
+    } finally {
+      clearTimeout(timer)
+      this.#signatures--
+    }
+  }
+}
+
+/** An enclave that was killed may leave a connection that says nothing. */
+const ANSWER_TIMEOUT_MS = 3000
+/** RSA-8192. */
+const MAX_SIGNATURE = 1024
+
+function signArguments(input: SignInput): { mechanism: Mechanism; data: Uint8Array } {
+  const { scheme, hash, digest } = input
+  if (scheme === 'pss') return { mechanism: pssMechanism(hash), data: digest }
+  if (scheme === 'ecdsa') return { mechanism: { type: CKM.ECDSA, pss: undefined }, data: digest }
+  return { mechanism: { type: CKM.RSA_PKCS, pss: undefined }, data: writeDigestInfo(input) }
+}
+
+function identityOf(attributes: ReadonlyMap<number, AttributeValue>): string {
+  const content = attributes.get(CKA.VALUE) ?? attributes.get(CKA.PUBLIC_KEY_INFO)
+  const hash = createHash('sha256')
+  if (content instanceof Uint8Array) hash.update(content)
+  const id = attributes.get(CKA.ID)
+  const name = id instanceof Uint8Array ? Buffer.from(id).toString('hex') : ''
+  return `${Number(attributes.get(CKA.CLASS))} ${name} ${hash.digest('hex')}`
+}
+
+function linkError(cause: unknown): AcmError {
+  const pin: readonly number[] = [CKR.PIN_INCORRECT, CKR.PIN_LOCKED]
+  if (cause instanceof CryptokiError && pin.includes(cause.rv)) {
+    const locked = cause.rv === CKR.PIN_LOCKED
+    const message = locked
+      ? 'The token in the enclave takes no PIN now: there were too many wrong ones. It takes one more each minute.'
+      : 'The token in the enclave refuses the PIN.'
+    return new AcmError('ERR_ACM_TOKEN_PIN', message)
+  }
+  const message = 'The token in the enclave cannot be reached, or answers with something else.'
+  return new AcmError('ERR_ACM_TOKEN_ENCLAVE', message, { cause })
+}

@@ -1,0 +1,79 @@
+import { randomInt } from 'node:crypto'
+import { CKR, CryptokiError } from './cryptoki.ts'
+import type { Pin } from './pin.ts'
+import type { ObjectTemplate, TokenObject } from './token-object.ts'
+
+/** Sessions of one token, all connections together. */
+const MAX_SESSIONS = 1024
+/** The only slot: there are no empty ones, of which clients would ask each. */
+export const SLOT_ID = 1
+
+/** How a token describes itself. */
+export interface TokenLabels {
+  readonly label: string
+  readonly manufacturer: string
+  readonly model: string
+  readonly serialNumber: string
+}
+
+/** What the connections of one token have in common. */
+export class TokenStore {
+  readonly labels: TokenLabels
+  readonly pin: Pin
+  readonly #objects = new Map<number, TokenObject>()
+  readonly #maxSessions: number
+  // Two tokens rarely share a handle: a client of the one, come to the other, finds nothing by it.
+  #nextHandle = randomInt(1, 2 ** 40)
+  #sessions = 0
+
+  constructor(labels: TokenLabels, pin: Pin, maxSessions: number = MAX_SESSIONS) {
+    this.labels = labels
+    this.pin = pin
+    this.#maxSessions = maxSessions
+  }
+
+  get sessions(): number {
+    return this.#sessions
+  }
+
+  get maxSessions(): number {
+    return this.#maxSessions
+  }
+
+  /** A handle for an object or a session; none is given twice. */
+  #handle(): number {
+    return this.#nextHandle++
+  }
+
+  /** @returns the handles, in the order of the objects */
+  add(objects: readonly ObjectTemplate[]): readonly number[] {
+    return objects.map((object) => {
+      const handle = this.#handle()
+      this.#objects.set(handle, { ...object, handle })
+      return handle
+    })
+  }
+
+  remove(handles: readonly number[]): void {
+    for (const handle of handles) this.#objects.delete(handle)
+  }
+
+  get(handle: number): TokenObject | undefined {
+    return this.#objects.get(handle)
+  }
+
+  objects(): Iterable<TokenObject> {
+    return this.#objects.values()
+  }
+
+  /** @throws {CryptokiError} CKR_SESSION_COUNT */
+  openSession(): number {
+    if (this.#sessions >= this.#maxSessions) throw new CryptokiError(CKR.SESSION_COUNT)
+    this.#sessions++
+    return this.#handle()
+  }
+
+  closeSession(): void {
+    this.#sessions--
+  }
+}

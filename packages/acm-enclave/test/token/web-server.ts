@@ -1,0 +1,130 @@
+import { chmodSync, readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import type { ChildProcess } from 'node:child_process'
+import { freePort, type Workplace } from './program.ts'
+
+/** A key as a web server finds it. */
+export interface ServedKey {
+  readonly uri: string
+  /** A file: the certificate and those of its issuers. */
+  readonly certificate: string
+}
+
+/** NGINX on a free port of this machine, with its key in a token. */
+export class Nginx {
+  readonly port: number
+  readonly #workplace: Workplace
+  readonly #process: ChildProcess
+  log = ''
+
+  private constructor(workplace: Workplace, port: number, process: ChildProcess) {
+    this.#workplace = workplace
+    this.port = port
+    this.#process = process
+    process.stderr?.on('data', (chunk: Buffer) => (this.log += chunk.toString()))
+  }
+
+  static async start(workplace: Workplace, key: ServedKey, workers = 1): Promise<Nginx> {
+    const port = await freePort()
+    configure(workplace, port, key, workers)
+    const args = ['-p', workplace.folder, '-c', workplace.path('nginx.conf'), '-g', 'daemon off;']
+    const nginx = new Nginx(workplace, port, workplace.start('/usr/sbin/nginx', args))
+    await untilListening(port, () => nginx.log)
+    return nginx
+  }
+
+  /** SIGHUP: new workers with what the configuration says now. */
+  reload(key: ServedKey, workers = 1): void {
+    configure(this.#workplace, this.port, key, workers)
+    this.#process.kill('SIGHUP')
+  }
+}
+
+/** Apache on a free port of this machine, with its key in a token. */
+export async function startApache(workplace: Workplace, key: ServedKey): Promise<number> {
+  const port = await freePort()
+  const { folder } = workplace
+  // Its children run as another user.
+  chmodSync(folder, 0o755)
+  chmodSync(workplace.socket, 0o777)
+  const modules = ['mpm_event', 'authz_core', 'socache_shmcb', 'ssl']
+  const configuration = workplace.write(
+    'apache.conf',
+    `ServerRoot ${folder}
+ServerName localhost
+PidFile ${folder}/apache.pid
+ErrorLog ${folder}/apache.log
+Mutex file:${folder} default
+${modules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
+${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 25
+MaxRequestWorkers 25
+Listen 127.0.0.1:${port}
+SSLCryptoDevice pkcs11
+<VirtualHost *:${port}>
+SSLEngine on
+SSLProtocol -all +TLSv1.2 +TLSv1.3
+SSLSessionTickets off
+SSLCertificateKeyFile "${key.uri}"
+SSLCertificateFile "${key.certificate}"
+DocumentRoot ${folder}
+</VirtualHost>
+`,
+  )
+  workplace.start('/usr/sbin/apache2', ['-f', configuration, '-DFOREGROUND'])
+  await untilListening(port, () => readFileSync(workplace.path('apache.log'), 'utf8'))
+  return port
+}
+
+function configure(workplace: Workplace, port: number, key: ServedKey, workers: number): void {
+  const { folder } = workplace
+  workplace.write(
+    'nginx.conf',
+    `${process.getuid?.() === 0 ? 'user root;' : ''}
+worker_processes ${workers};
+error_log stderr warn;
+pid ${folder}/nginx.pid;
+ssl_engine pkcs11;
+env P11_KIT_SERVER_ADDRESS;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
+  fastcgi_temp_path ${folder}/fastcgi; uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
+  server {
+    listen 127.0.0.1:${port} ssl;
+    ssl_certificate_key "engine:pkcs11:${key.uri}";
+    ssl_certificate ${key.certificate};
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache off; ssl_session_tickets off;
+    location / { return 200 "served by the token\\n"; }
+  }
+}
+`,
+  )
+}
+
+/** Resolves when something listens. */
+async function untilListening(port: number, log: () => string): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1')
+      socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
+      socket.on('connect', () => socket.destroy())
+    })
+    if (open) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`nothing listens on port ${port}: ${log()}`)
+}
+
+/** One handshake with a web server of this machine. */
+export function handshake(port: number, options: ConnectionOptions): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ...options })
+    socket.once('secureConnect', () => resolve(socket))
+    socket.once('error', reject)
+  })
+}
