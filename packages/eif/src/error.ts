@@ -50,6 +50,18 @@ export type EifErrorCode =
   | 'ERR_EIF_BUILD'
   /** The signing key, its certificate and the signature do not belong together. */
   | 'ERR_EIF_SIGNER'
+  /** A program cannot be followed: no package.json, no entry, a dependency that is not installed. */
+  | 'ERR_EIF_PROGRAM'
+  /** The program would bring `@enclavejs/simulator` into an enclave. */
+  | 'ERR_EIF_SIMULATOR'
+  /** An ELF file is damaged, or for another machine. */
+  | 'ERR_EIF_ELF'
+  /** A shared library that the program links cannot be had. */
+  | 'ERR_EIF_LIBRARY'
+  /** There is no lock, or what is here is not what it pins. */
+  | 'ERR_EIF_LOCK'
+  /** The configuration of the kernel lacks what an enclave needs. */
+  | 'ERR_EIF_KERNEL_CONFIG'
 
 /** Everything that goes wrong in this package, except the caller's own mistakes (`TypeError`, `RangeError`). */
 export class EifError extends Error {

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmod,
+  cp,
   mkdir,
   mkdtemp,
   readdir,
@@ -11,6 +13,7 @@ import {
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import {
   bytesSource,
@@ -185,6 +188,82 @@ test('signed', async () => {
   expect(signed.signature?.check).toBe('valid')
   expect(signed.warnings).toEqual([])
   expect(signed.pcrs).toMatchObject((await build('unsigned.eif')).pcrs)
+})
+
+test('zstd: the same bytes again; what compress may be', async () => {
+  const { ramdisks } = await build('zstd-1.eif', { compress: 'zstd' })
+  await build('zstd-2.eif', { compress: 'zstd' })
+  expect(ramdisks.map(({ format }) => format)).toEqual(['zstd', 'zstd'])
+  expect(await readFile(at('zstd-2.eif'))).toEqual(await readFile(at('zstd-1.eif')))
+  const wrong = { compress: 'xz' as 'zstd' }
+  expect(await outcome(() => build('x.eif', wrong))).toBe('TypeError')
+})
+
+test('a tree that was put together already becomes the root', async () => {
+  const tree = new FileTree()
+  const content = bytesSource(bytes('run'))
+  tree.put('run', { type: 'file', mode: 0o755, uid: 0, gid: 0, mtime: 9, content })
+  await build('tree.eif', { application: { tree }, config: { cmd: ['/run'] } })
+  expect(await ramdisk('tree.eif', 1)).toMatchObject({ 'rootfs/run': '100755 run' })
+  const two = { application: { tree, image } }
+  expect(await outcome(() => build('x.eif', two))).toBe('TypeError')
+})
+
+/** Bits whose CRC-32 is zero, whatever lies around them: the generator polynomial itself, lowest bit of a byte first. */
+function flipUnseen(file: Uint8Array, offset: number): void {
+  const POLYNOMIAL = 0x1_04c1_1db7n
+  for (let bit = 0; bit <= 32; bit++) {
+    if (((POLYNOMIAL >> BigInt(32 - bit)) & 1n) === 0n) continue
+    const at = offset + (bit >> 3)
+    file[at] = (file[at] as number) ^ (1 << (bit & 7))
+  }
+}
+
+test('a file that is changed while it is written is refused, be its CRC right', async () => {
+  const key = makeSigningKey({
+    notBefore: new Date('2020-01-01T00:00:00Z'),
+    notAfter: new Date('2049-01-01T00:00:00Z'),
+  })
+  const signer = pemSigner({ certificate: key.certificate, privateKey: key.privateKeyPem })
+  const tamper = async (request: Parameters<typeof signer.sign>[0]): Promise<Uint8Array> => {
+    // The ramdisks are in the file by now, and measured; the checksum is not in it yet.
+    const [partial] = (await readdir(folder)).filter((name) => name.startsWith('raced.eif.'))
+    const file = await readFile(at(partial as string))
+    flipUnseen(file, file.indexOf('an init'))
+    await writeFile(at(partial as string), file)
+    return signer.sign(request)
+  }
+  const call = build('raced.eif', { signer: { ...signer, sign: tamper } })
+  await expect(call).rejects.toMatchObject({
+    ...{ code: 'ERR_EIF_BUILD', message: expect.stringMatching(/^PCR0 of the file/) as string },
+  })
+  expect((await readdir(folder)).filter((name) => name.startsWith('raced.eif'))).toEqual([])
+})
+
+test('without its file there is no init, and the message says what to do', async () => {
+  const copy = at('installation', 'src')
+  for (const name of ['node/own-init.ts', 'error.ts']) {
+    const source = fileURLToPath(new URL(`../src/${name}`, import.meta.url))
+    await cp(source, join(copy, name))
+  }
+  const code = `const { ownInit } = await import(${JSON.stringify(join(copy, 'node/own-init.ts'))})
+for (const architecture of ['x86_64', 'aarch64']) {
+  try { console.log(ownInit(architecture)) } catch ({ code, message }) { console.log(code, message) }
+}`
+  const run = (): string[] =>
+    execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
+      .trimEnd()
+      .split('\n')
+  expect(run()).toEqual(
+    ['x86_64', 'aarch64'].map(
+      (architecture) =>
+        `ERR_EIF_BUILD This installation has no init for ${architecture}: build it with native/build.mjs, or give one by its path`,
+    ),
+  )
+  const init = at('installation', 'prebuilds', 'init-linux-x64')
+  await mkdir(at('installation', 'prebuilds'))
+  await writeFile(init, '')
+  expect(run()[0]).toBe(init)
 })
 
 test("nitro-cli: linuxkit's ramdisks, CMD instead of ENTRYPOINT, USER and WORKDIR left out", async () => {

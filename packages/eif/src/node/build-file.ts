@@ -8,7 +8,7 @@ import { EifError } from '../error.ts'
 import { Findings } from '../finding.ts'
 import type { EifArchitecture } from '../header.ts'
 import { inspectKernel } from '../kernel.ts'
-import { addTar } from '../layer.ts'
+import type { EifProgress } from '../measurement.ts'
 import { refuseUnknownKeys } from '../option.ts'
 import {
   nitroCliApplicationEntries,
@@ -18,26 +18,12 @@ import {
 } from '../ramdisk.ts'
 import type { EifSigner } from '../signer.ts'
 import { readBytes } from '../source.ts'
-import { FileTree } from '../tree.ts'
 import { writeImage, type EifSink } from '../write.ts'
+import { openApplication, type ApplicationFiles, type Opened } from './application-files.ts'
+import { compress, type Compression } from './compression.ts'
 import { createSha384 } from './describe-file.ts'
-import { treeOfDirectory } from './directory-tree.ts'
 import { openFileSource, type FileSource } from './file-source.ts'
-import { gzip } from './gzip.ts'
-import { openContainerImage } from './oci-image.ts'
 import { ownInit } from './own-init.ts'
-
-/** Where the application's files come from: exactly one of the three. */
-export interface ApplicationFiles {
-  /** A container image: an OCI layout (directory or tar), or what `docker save` writes. */
-  readonly image?: string
-  /** Which image of several in it. */
-  readonly reference?: string
-  /** A directory that becomes the root file system; owners, times and permissions are normalised. */
-  readonly directory?: string
-  /** A tar archive that becomes the root file system. */
-  readonly tar?: string
-}
 
 /** Options of {@link buildFile}. */
 export interface BuildFileOptions {
@@ -59,16 +45,21 @@ export interface BuildFileOptions {
   readonly config?: Partial<ContainerConfig>
   /** Default: that of the container image, else x86_64. */
   readonly architecture?: EifArchitecture
-  /** Gzips the ramdisks. Smaller, but PCRs then depend on the zlib of this Node. Default false. */
-  readonly compress?: boolean
+  /**
+   * Compresses the ramdisks; true is gzip. Smaller, but PCRs then depend on the zlib or zstd of this Node, and zstd needs
+   * a kernel since 5.9 that was built with it. Default false.
+   */
+  readonly compress?: boolean | Compression
   /** What the metadata section says beside what this function knows. */
   readonly metadata?: Partial<BuildMetadata>
   readonly signer?: EifSigner
+  /** Called as the bytes of the ramdisks are written, compressed or not. */
+  readonly onProgress?: (progress: EifProgress) => void
 }
 
 const KEYS = [
   ...['mode', 'kernel', 'cmdline', 'init', 'nsmModule', 'application', 'config', 'architecture'],
-  ...['compress', 'metadata', 'signer'],
+  ...['compress', 'metadata', 'signer', 'onProgress'],
 ]
 
 /** Command lines of nitro-cli's blobs, for the kernels that come with them. */
@@ -102,7 +93,7 @@ export async function buildFile(
   options: BuildFileOptions,
 ): Promise<EifDescription> {
   refuseUnknownKeys(options, KEYS, 'options')
-  const opened: { close(): Promise<void> }[] = []
+  const opened: Opened = []
   try {
     return await build(output, options, opened)
   } finally {
@@ -113,7 +104,7 @@ export async function buildFile(
 async function build(
   output: string,
   options: BuildFileOptions,
-  opened: { close(): Promise<void> }[],
+  opened: Opened,
 ): Promise<EifDescription> {
   const openFile = async (path: string): Promise<FileSource> => {
     const file = await openFileSource(path)
@@ -123,7 +114,12 @@ async function build(
   if (options.mode !== 'oci' && options.mode !== 'nitro-cli') {
     throw new TypeError('mode must be oci or nitro-cli')
   }
-  const application = await openApplication(options, opened)
+  const compression = options.compress === true ? 'gzip' : options.compress || undefined
+  if (![undefined, 'gzip', 'zstd'].includes(compression)) {
+    throw new TypeError('compress must be true, false, gzip or zstd')
+  }
+  const { application: files, config: given } = options
+  const application = await openApplication(files, given, options.architecture, opened)
   const architecture = options.architecture ?? application.architecture ?? 'x86_64'
   const kernel = await openFile(options.kernel)
   if (options.init === undefined && options.mode === 'nitro-cli') {
@@ -149,9 +145,10 @@ async function build(
           ),
         }
   const style = options.mode === 'oci' ? REPRODUCIBLE_STYLE : LINUXKIT_STYLE
+  const count = counter([...bootEntries, ...applicationEntries], options.onProgress)
   const ramdisk = (entries: readonly CpioEntry[]): AsyncIterable<Uint8Array> => {
-    const archive = writeCpio(entries, style)
-    return options.compress === true ? gzip(archive) : archive
+    const archive = count(writeCpio(entries, style))
+    return compression === undefined ? archive : compress(archive, compression)
   }
   const { release } = inspectKernel(
     await readBytes(kernel, 0, Math.min(kernel.size, 0x1_1000)),
@@ -199,46 +196,21 @@ async function build(
   }
 }
 
-interface Application {
-  readonly tree: FileTree
-  readonly config: ContainerConfig
-  readonly architecture: EifArchitecture | undefined
-  readonly id: string | undefined
-  readonly name: string | undefined
-}
-
-async function openApplication(
-  options: BuildFileOptions,
-  opened: { close(): Promise<void> }[],
-): Promise<Application> {
-  const { image, directory, tar, reference } = options.application
-  if ([image, directory, tar].filter((path) => path !== undefined).length !== 1) {
-    throw new TypeError('application must have one of image, directory and tar')
-  }
-  const empty = { entrypoint: undefined, cmd: undefined, env: undefined }
-  const none: ContainerConfig = { ...empty, workingDir: undefined, user: undefined }
-  if (image !== undefined) {
-    const container = await openContainerImage(image, {
-      ...(reference !== undefined && { reference }),
-      ...(options.architecture && { architecture: options.architecture }),
-    })
-    opened.push(container)
-    return {
-      tree: container.tree,
-      config: { ...container.config, ...options.config },
-      architecture: container.architecture,
-      id: container.id.replace('sha256:', ''),
-      name: container.name?.replace(/:[^/:]*$/, ''),
+/** Tells how much of the entries has gone by. Their headers are little beside them and not in the total. */
+function counter(
+  entries: readonly CpioEntry[],
+  onProgress: BuildFileOptions['onProgress'],
+): (stream: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array> {
+  let total = 0
+  for (const { node } of entries) if (node.type === 'file') total += node.content.size
+  let done = 0
+  return async function* (stream) {
+    for await (const chunk of stream) {
+      done = Math.min(done + chunk.length, total)
+      onProgress?.({ done, total })
+      yield chunk
     }
   }
-  const tree = directory === undefined ? new FileTree() : await treeOfDirectory(directory)
-  if (tar !== undefined) {
-    const archive = await openFileSource(tar)
-    opened.push(archive)
-    await addTar(tree, archive)
-  }
-  const config = { ...none, ...options.config }
-  return { tree, config, architecture: undefined, id: undefined, name: undefined }
 }
 
 async function ownVersion(): Promise<string> {

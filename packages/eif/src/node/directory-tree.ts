@@ -11,9 +11,17 @@ import { FileTree, normalizePath, quote } from '../tree.ts'
  * @throws {EifError} `ERR_EIF_ENTRY` for a socket, a device, or a name that is not UTF-8; `ERR_EIF_READ` when the directory cannot be read.
  */
 export async function treeOfDirectory(path: string): Promise<FileTree> {
+  return treeOfSome(path, () => true)
+}
+
+/** The same of those below it that are wanted; a directory that is not is not looked into. */
+export async function treeOfSome(
+  path: string,
+  wanted: (path: string) => boolean,
+): Promise<FileTree> {
   const tree = new FileTree()
   try {
-    await walk(path, '', tree)
+    await walk(path, '', tree, wanted)
   } catch (cause) {
     if (cause instanceof EifError) throw cause
     throw new EifError('ERR_EIF_READ', `Cannot read ${path}: ${(cause as Error).message}`, {
@@ -23,12 +31,18 @@ export async function treeOfDirectory(path: string): Promise<FileTree> {
   return tree
 }
 
-async function walk(root: string, folder: string, tree: FileTree): Promise<void> {
+async function walk(
+  root: string,
+  folder: string,
+  tree: FileTree,
+  wanted: (path: string) => boolean,
+): Promise<void> {
   for (const entry of await readdir(join(root, folder))) {
     if (entry.includes('\ufffd')) {
       throw new EifError('ERR_EIF_ENTRY', `${quote(entry)} has a name that is not UTF-8`)
     }
     const path = normalizePath(folder === '' ? entry : `${folder}/${entry}`)
+    if (!wanted(path)) continue
     const full = join(root, path)
     const stat = await lstat(full)
     const owner = { uid: 0, gid: 0, mtime: 0 }
@@ -36,7 +50,7 @@ async function walk(root: string, folder: string, tree: FileTree): Promise<void>
       tree.put(path, { ...owner, type: 'symlink', mode: 0o777, target: await readlink(full) })
     } else if (stat.isDirectory()) {
       tree.put(path, { ...owner, type: 'directory', mode: 0o755 })
-      await walk(root, path, tree)
+      await walk(root, path, tree, wanted)
     } else if (stat.isFile()) {
       const mode = (stat.mode & 0o100) === 0 ? 0o644 : 0o755
       tree.put(path, { ...owner, type: 'file', mode, content: lazyFile(full, stat.size) })
