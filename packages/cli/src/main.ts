@@ -1,8 +1,14 @@
 import { readFileSync } from 'node:fs'
+import { acm } from './command/acm.ts'
+import { build } from './command/build.ts'
+import { credentials } from './command/credentials.ts'
 import { decode } from './command/decode.ts'
 import { doctor } from './command/doctor.ts'
 import { eif } from './command/eif.ts'
+import { kms } from './command/kms.ts'
 import { nsm } from './command/nsm.ts'
+import { policy } from './command/policy.ts'
+import { proxy } from './command/proxy.ts'
 import { simulate } from './command/simulate.ts'
 import { verify } from './command/verify.ts'
 import { Exit, type Command } from './command.ts'
@@ -10,7 +16,9 @@ import { CliError, usage } from './error.ts'
 import { printJson } from './output/json.ts'
 import type { Terminal } from './terminal.ts'
 
-const COMMANDS: Readonly<Record<string, Command>> = { verify, decode, eif, nsm, doctor, simulate }
+const COMMANDS: Readonly<Record<string, Command>> = {
+  ...{ verify, decode, build, eif, nsm, doctor, simulate, proxy, policy, kms, credentials, acm },
+}
 
 const HEAD = `enclavejs COMMAND [flags]
 
@@ -73,7 +81,7 @@ function find(name: string): Command {
 
 function overview(): string {
   const lines = Object.entries(COMMANDS).map(
-    ([name, { summary }]) => `  ${name.padEnd(9)}  ${summary}`,
+    ([name, { summary }]) => `  ${name.padEnd(11)}  ${summary}`,
   )
   return [HEAD, ...lines, TAIL].join('\n')
 }

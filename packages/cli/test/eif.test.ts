@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -42,6 +42,23 @@ test('build, describe and measure agree, and say what nitro-cli says', async () 
   ])
   const json = await enclavejs(['eif', 'describe', '--json', join(folder, 'one.eif')])
   expect(JSON.parse(json.stdout)).toMatchObject({ ...output, warnings: [], kernel: { size: 8 } })
+})
+
+test('an image from stdin', async () => {
+  await build('piped.eif')
+  const input = readFileSync(join(folder, 'piped.eif'))
+  const args = ['eif', 'measure', '-']
+  const env = { TMPDIR: join(folder, 'tmp') }
+  await mkdir(env.TMPDIR)
+  expect(await enclavejs(args, { input, env })).toEqual(
+    await enclavejs(['eif', 'measure', join(folder, 'piped.eif')]),
+  )
+  expect(await enclavejs(args, { input: input.subarray(0, -1), env })).toMatchObject({
+    ...{ status: 1, stderr: expect.stringContaining('ERR_EIF_') as string },
+  })
+  expect(readdirSync(env.TMPDIR)).toEqual([])
+  const gone = { TMPDIR: join(folder, 'gone') }
+  expect(await enclavejs(args, { input, env: gone })).toMatchObject({ status: 2 })
 })
 
 test('a doubtful image is described, and gives no reference values unless it is taken', async () => {

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import type { BuildFileOptions } from '@enclavejs/eif/node'
 import { parseArguments, type Arguments } from '../arguments.ts'
 import { Exit } from '../command.ts'
 import { loadEif } from '../eif-package.ts'
-import { CliError, usage } from '../error.ts'
+import { usage } from '../error.ts'
+import { signerOption } from './build.ts'
 import { imageToJson, warnFindings } from '../output/image.ts'
 import { printJson } from '../output/json.ts'
 import type { Terminal } from '../terminal.ts'
@@ -39,7 +39,6 @@ export async function build(args: readonly string[], terminal: Terminal): Promis
 }
 
 async function buildOptions(given: Arguments): Promise<BuildFileOptions> {
-  const { node } = await loadEif()
   const required = (flag: string): string => {
     const value = given.value(flag)
     if (value === undefined) throw usage(`eif build needs --${flag}`)
@@ -61,8 +60,6 @@ async function buildOptions(given: Arguments): Promise<BuildFileOptions> {
   ) {
     throw usage('eif build needs one of --image, --directory and --tar')
   }
-  const signed =
-    given.value('certificate') !== undefined || given.value('private-key') !== undefined
   return {
     ...{ mode, kernel: required('kernel'), cmdline: required('cmdline') },
     ...optional('init'),
@@ -74,12 +71,7 @@ async function buildOptions(given: Arguments): Promise<BuildFileOptions> {
     config: { ...words('entrypoint'), ...words('cmd'), ...words('env') },
     ...(architecture && { architecture }),
     compress: given.has('compress'),
-    ...(signed && {
-      signer: node.pemSigner({
-        certificate: readText(required('certificate')),
-        privateKey: readText(required('private-key')),
-      }),
-    }),
+    ...(await signerOption(given)),
   }
 }
 
@@ -88,12 +80,4 @@ export function oneFile(given: Arguments): string {
   const [file, ...more] = given.positionals
   if (file === undefined || more.length > 0) throw usage('one FILE expected')
   return file
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new CliError('ERR_CLI_FILE', `${path}: ${(cause as Error).message}`, { cause })
-  }
 }

@@ -2,8 +2,10 @@ import type { EifDescription, EifReferenceValues } from '@enclavejs/eif'
 import { parseArguments, type Arguments } from '../arguments.ts'
 import { Exit, type Command } from '../command.ts'
 import { loadEif } from '../eif-package.ts'
+import { refusingImages } from '../eif-refusal.ts'
 import { usage } from '../error.ts'
 import { build, oneFile } from './eif-build.ts'
+import { withImageFile } from '../image-file.ts'
 import { imageToJson, warnFindings } from '../output/image.ts'
 import { printJson } from '../output/json.ts'
 import { progressBar } from '../output/progress.ts'
@@ -16,7 +18,8 @@ enclavejs eif build OUTPUT --kernel FILE --cmdline TEXT [flags]
 
 Enclave images: what they hold, what they measure to, what a verifier must admit, and making them. Nothing that an
 image's header and metadata say is measured. describe and measure print what nitro-cli describe-eif prints, field by
-field; warnings go to stderr.
+field; warnings go to stderr. FILE is - for stdin, which is written to a temporary file first. (enclavejs build makes an
+image of a Node program.)
 
   --json               the same fields and more: sections, digests, warnings, notes
   --allow-doubtful     also takes an image that the inspector warns about; without it no reference values are given
@@ -54,18 +57,7 @@ export const eif: Command = {
     if (!Object.hasOwn(SUBCOMMANDS, name)) {
       throw usage(`eif: ${JSON.stringify(name)} is none of ${Object.keys(SUBCOMMANDS).join(', ')}`)
     }
-    const { core } = await loadEif()
-    try {
-      return await (SUBCOMMANDS[name] as Subcommand)(rest, terminal)
-    } catch (error) {
-      if (!(error instanceof core.EifError)) throw error
-      if (rest.includes('--json')) {
-        printJson(terminal, { error: { code: error.code, message: error.message } })
-      }
-      terminal.warn(`refused: ${error.code}`)
-      terminal.warn(error.message)
-      return Exit.REFUSED
-    }
+    return refusingImages(rest, terminal, () => (SUBCOMMANDS[name] as Subcommand)(rest, terminal))
   },
 }
 
@@ -147,7 +139,9 @@ async function describeFile(path: string): Promise<EifDescription> {
   const { node } = await loadEif()
   const bar = progressBar()
   try {
-    return await node.describeFile(path, { onProgress: (progress) => bar.show(progress) })
+    return await withImageFile(path, (file) =>
+      node.describeFile(file, { onProgress: (progress) => bar.show(progress) }),
+    )
   } finally {
     bar.end()
   }

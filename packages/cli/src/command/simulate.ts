@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -19,6 +20,16 @@ devDependency; refuses where /dev/nsm exists.
   --debug-mode    a debug enclave: PCR0, 1, 2 and 8 are zero
   --help
 
+With --kms COMMAND also finds what an enclave has on its parent: a simulated KMS at vsock port 8000 and credentials at
+vsock port 8002; and on loopback IMDSv2, which AWS's own clients are told of, and the same KMS. COMMAND is told in
+ENCLAVEJS_SIMULATED_KMS_KEY (the ARN of a key), ENCLAVEJS_SIMULATED_KMS_CA (a file with the CA of its TLS) and
+ENCLAVEJS_SIMULATED_KMS_ADDRESS. It has to take them into its own configuration: no client does so by itself.
+
+  --kms                start them
+  --key-policy FILE    the policy of the key. Default: what it has, and the account may do all with a new one
+  --role NAME          the role of the instance, in PCR3 too. Default enclave
+  --region REGION      default eu-west-1
+
 Where COMMAND is node, it is started with --import; every other command gets it in NODE_OPTIONS, for the programs of
 Node that it starts.
 
@@ -35,23 +46,74 @@ export const simulate: Command = {
       dir: { type: 'string' },
       image: { type: 'string' },
       'debug-mode': { type: 'boolean' },
+      kms: { type: 'boolean' },
+      'key-policy': { type: 'string' },
+      role: { type: 'string' },
+      region: { type: 'string' },
     })
     const [stray] = given.positionals
     if (stray !== undefined) throw usage(`${JSON.stringify(stray)}: put -- before the command`)
     if (command === undefined) throw usage('simulate: -- COMMAND is missing')
-    const register = resolveSimulator('@enclavejs/simulator/register', process.cwd())
-    if (register === undefined) {
-      throw new CliError(
-        'ERR_CLI_PACKAGE',
-        'this needs @enclavejs/simulator: npm install --save-dev @enclavejs/simulator',
-      )
+    for (const flag of ['key-policy', 'role', 'region']) {
+      if (given.value(flag) !== undefined && !given.has('kms'))
+        throw usage(`--${flag} goes with --kms`)
     }
-    const url = pathToFileURL(register).href
-    const env = { ...process.env, ...variables(given) }
+    const url = moduleUrl('@enclavejs/simulator/register')
+    const aws = given.has('kms') ? await startAws(given) : undefined
+    const env = { ...process.env, ...variables(given), ...aws?.environment }
     const isNode = /^node(?:\.exe)?$/.test(basename(command))
     if (!isNode) env['NODE_OPTIONS'] = `${env['NODE_OPTIONS'] ?? ''} --import ${url}`.trim()
-    return start(command, isNode ? ['--import', url, ...rest] : rest, env)
+    try {
+      return await start(command, isNode ? ['--import', url, ...rest] : rest, env)
+    } finally {
+      await aws?.close()
+    }
   },
+}
+
+/** What is used here of `@enclavejs/simulator/aws`, which this package does not depend on. */
+interface SimulatedAws {
+  readonly environment: Readonly<Record<string, string>>
+  close(): Promise<void>
+}
+
+interface AwsModule {
+  readonly startSimulatedAws: (options: Readonly<Record<string, string>>) => Promise<SimulatedAws>
+}
+
+async function startAws(given: ReturnType<typeof parseArguments>): Promise<SimulatedAws> {
+  const { startSimulatedAws } = (await import(moduleUrl('@enclavejs/simulator/aws'))) as AwsModule
+  const options: Record<string, string> = {}
+  const file = given.value('key-policy')
+  if (file !== undefined) options['policy'] = readPolicy(file)
+  const names = { dir: 'directory', role: 'role', region: 'region' } as const
+  for (const [flag, option] of Object.entries(names)) {
+    const value = given.value(flag)
+    if (value !== undefined) options[option] = value
+  }
+  try {
+    return await startSimulatedAws(options)
+  } catch (cause) {
+    throw usage(`--kms: ${(cause as Error).message}`, { cause })
+  }
+}
+
+function readPolicy(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    const message = `--key-policy: ${file} cannot be read: ${(cause as Error).message}`
+    throw new CliError('ERR_CLI_FILE', message, { cause })
+  }
+}
+
+function moduleUrl(specifier: string): string {
+  const file = resolveSimulator(specifier, process.cwd())
+  if (file !== undefined) return pathToFileURL(file).href
+  throw new CliError(
+    'ERR_CLI_PACKAGE',
+    'this needs @enclavejs/simulator: npm install --save-dev @enclavejs/simulator',
+  )
 }
 
 function variables(given: ReturnType<typeof parseArguments>): Record<string, string> {
