@@ -24,6 +24,18 @@ export const TARGETS: Readonly<Record<string, NamedTarget>> = {
     sources: ['packages/eif/src', 'packages/cbor/src', 'packages/der/src'],
     load: () => import('./targets/eif.ts'),
   },
+  'kms-cms': {
+    sources: ['packages/kms-enclave/src/cms'],
+    load: () => import('./targets/kms-cms.ts'),
+  },
+  'p11-rpc': {
+    sources: ['packages/acm-enclave/src/token'],
+    load: () => import('./targets/p11-rpc.ts'),
+  },
+  'vsock-frame': {
+    sources: ['packages/vsock/src'],
+    load: () => import('./targets/vsock-frame.ts'),
+  },
 }
 
 /** A target by its name, or by the path of a module that exports one. */

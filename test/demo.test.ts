@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -11,25 +12,37 @@ interface Outcome {
   readonly stderr: string
 }
 
-/** Runs the demo as `npm run demo` does; `edit` replaces one text in its source on the way into node. */
-async function demo(edit?: { readonly from: string; readonly to: string }): Promise<Outcome> {
+interface Edit {
+  /** Below examples/. */
+  readonly file: string
+  readonly from: string
+  readonly to: string
+}
+
+/** Runs the demo as `npm run demo` does; each edit replaces one text in a file of it on the way into node, in every process. */
+async function demo(edits: readonly Edit[] = [], ...args: readonly string[]): Promise<Outcome> {
   const hooks = `
     import { registerHooks } from 'node:module'
-    const { from, to } = ${JSON.stringify(edit ?? null)}
+    const edits = ${JSON.stringify(edits)}
     registerHooks({
       load(url, context, next) {
         const loaded = next(url, context)
-        if (!url.endsWith('/examples/demo.ts')) return loaded
-        const source = Buffer.from(loaded.source).toString()
-        if (source.split(from).length !== 2) throw new Error('the text to replace is not there once')
-        return { ...loaded, source: source.replace(from, to) }
+        const due = edits.filter(({ file }) => url.endsWith('/examples/' + file))
+        if (due.length === 0) return loaded
+        let source = Buffer.from(loaded.source).toString()
+        for (const { from, to } of due) {
+          if (source.split(from).length !== 2) throw new Error('not there once: ' + from)
+          source = source.replace(from, to)
+        }
+        return { ...loaded, source }
       },
     })`
-  const preload = edit ? ['--import', `data:text/javascript,${encodeURIComponent(hooks)}`] : []
+  const preload =
+    edits.length > 0 ? ['--import', `data:text/javascript,${encodeURIComponent(hooks)}`] : []
   const child = spawn(
     process.execPath,
-    ['--conditions=@enclavejs/source', ...preload, 'examples/demo.ts'],
-    { cwd: root, env: { ...process.env, FORCE_COLOR: '0' }, timeout: 50_000 },
+    ['--conditions=@enclavejs/source', ...preload, 'examples/demo.ts', ...args],
+    { cwd: root, env: { ...process.env, FORCE_COLOR: '0' }, timeout: 55_000 },
   )
   let stdout = ''
   let stderr = ''
@@ -41,45 +54,172 @@ async function demo(edit?: { readonly from: string; readonly to: string }): Prom
   })
 }
 
+interface Line {
+  readonly step: string
+  readonly ok: boolean
+  readonly ms: number
+  readonly says: string
+  readonly attack?: boolean
+  readonly code?: string
+}
+
+const linesOf = (stdout: string): Line[] =>
+  stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line)
+
+const STEPS = [
+  'build',
+  'policy',
+  'start',
+  'attest',
+  'key-policy',
+  'secret',
+  'envelope',
+  'web',
+  'renewal',
+  'attacks',
+]
+const ATTACKS = [
+  ['attack-image', 'ERR_ATTESTATION_PCR'],
+  ['attack-image-kms', 'AccessDeniedException'],
+  ['attack-credentials', 'AccessDeniedException'],
+  ['attack-policy', 'AccessDeniedException'],
+  ['attack-rollback', 'ERR_ACM_ROLLBACK'],
+  ['attack-listen', undefined],
+  ['attack-replay', 'ERR_ATTESTATION_NONCE'],
+  ['attack-forge', 'ERR_ATTESTATION_TRUST_ANCHOR'],
+  ['attack-key', 'ERR_ATTESTATION_SIGNATURE'],
+  ['attack-kms', 'ERR_KMS_TLS'],
+  ['attack-envelope', 'ERR_KMS_ENVELOPE_CONTEXT'],
+  ['attack-web', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+] as const
+
 describe('npm run demo', () => {
-  it('accepts the document and refuses four forgeries, each for its own reason', async () => {
+  it('does every step, and each attack fails for its own reason', async () => {
     const started = performance.now()
     const { status, stdout, stderr } = await demo()
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(performance.now() - started).toBeLessThan(60_000)
-    expect(stdout).toContain('accepted in')
-    expect([...stdout.matchAll(/refused, (\w+)/g)].map(([, code]) => code)).toEqual([
-      'ERR_ATTESTATION_SIGNATURE',
-      'ERR_ATTESTATION_TRUST_ANCHOR',
-      'ERR_ATTESTATION_PCR',
-      'ERR_ATTESTATION_NONCE',
-    ])
-    expect(stdout.match(/ ✓ /g)).toHaveLength(7)
+    expect([...stdout.matchAll(/refused, (\w+)/g)].map(([, code]) => code)).toEqual(
+      ATTACKS.flatMap(([, code]) => code ?? []),
+    )
+    expect(stdout.match(/ ✓ /g)).toHaveLength(STEPS.length + ATTACKS.length)
+    expect(stdout.match(/\(\d+(?:\.\d)? m?s\)$/gm)).toHaveLength(STEPS.length + ATTACKS.length)
+    expect(stdout).toContain('the client reads “correct horse battery staple”')
+    expect(stdout).toContain('held 12 attacks by the parent')
     expect(stdout).not.toContain('✗')
     expect(stdout).not.toContain('\u001b')
-  })
+  }, 60_000)
+
+  it('says the same as one object a line, and leaves nothing behind', async () => {
+    const { status, stdout, stderr } = await demo([], '--json')
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    const lines = linesOf(stdout)
+    expect(lines.map(({ step }) => step)).toEqual([
+      ...STEPS,
+      ...ATTACKS.map(([step]) => step),
+      'end',
+    ])
+    for (const { step, ok, ms } of lines) {
+      expect({ step, ok }).toEqual({ step, ok: true })
+      expect(ms).toBeGreaterThan(0)
+    }
+    const attacks = lines.filter(({ attack }) => attack)
+    expect(attacks.map(({ step, code }) => [step, code])).toEqual(ATTACKS)
+    const { pid, folder } = lines[2] as Line & { pid: number[]; folder: string }
+    expect(existsSync(folder)).toBe(false)
+    for (const one of pid) expect(() => process.kill(one, 0)).toThrow('ESRCH')
+  }, 60_000)
+
+  it('fails where an attack succeeds, or fails for another reason', async () => {
+    const { status, stdout } = await demo(
+      [
+        // As where no C compiler has built the init.
+        {
+          file: 'demo/image.ts',
+          from: 'return ownInit(',
+          to: 'throw new Error(); return ownInit(',
+        },
+        {
+          file: 'demo/hostile-parent.ts',
+          from: 'document.set(ownKey,',
+          to: 'document.indexOf(0,',
+        },
+        { file: 'demo/hostile-parent.ts', from: "attack === 'kms'", to: "attack === 'none'" },
+        {
+          file: 'demo/enclave/main.ts',
+          from: 'sealed: base64(sealed)',
+          to: 'open: base64(Buffer.from("correct horse battery staple")), sealed: base64(sealed)',
+        },
+        {
+          file: 'demo/attacks.ts',
+          from: "'ERR_ATTESTATION_PCR'",
+          to: "'ERR_ATTESTATION_NONCE'",
+        },
+      ],
+      '--json',
+    )
+    expect(linesOf(stdout)[0]?.says).toContain('1 KiB stands for the kernel and the init')
+    const failures = linesOf(stdout).filter(({ ok }) => !ok)
+    expect(failures.map(({ step, says }) => [step, says])).toEqual([
+      ['attack-image', 'refused, ERR_ATTESTATION_PCR'],
+      ['attack-listen', 'the secret is in the bytes that the parent carried'],
+      ['attack-key', 'accepted'],
+      ['attack-kms', 'accepted'],
+      ['end', '4 of the steps did not do what they say.'],
+    ])
+    expect(status).toBe(1)
+  }, 60_000)
 
   it.each([
-    ['a forgery is accepted', 'flipBit(document, Buffer.from(document).indexOf(key))', 'document'],
-    ['a forgery is refused for another reason', "'ERR_ATTESTATION_PCR'", "'ERR_ATTESTATION_NONCE'"],
+    [
+      'the genuine document is refused',
+      {
+        file: 'demo/client.ts',
+        from: '{ nonce, userData })',
+        to: '{ nonce: userData, userData })',
+      },
+      'ERR_ATTESTATION_NONCE',
+    ],
     [
       'the accepted image is not the one',
-      "referenceLabel === 'shop-1.4'",
-      "referenceLabel === 'x'",
+      {
+        file: 'demo/genuine.ts',
+        from: "referenceLabel !== 'shop-1.4'",
+        to: "referenceLabel !== 'x'",
+      },
+      'another image: shop-1.4',
     ],
-  ])('fails when %s', async (_name, from, to) => {
-    const { status, stdout } = await demo({ from, to })
-    expect(status).toBe(1)
-    expect(stdout.match(/NOT AS EXPECTED/g)).toHaveLength(1)
-    expect(stdout).toContain('1 of the steps')
-  })
+    [
+      'the enclave does not take up the renewed certificate',
+      {
+        file: 'demo/enclave/web.ts',
+        from: 'else await this.#certificate.refresh()',
+        to: 'else if (version === 0) await this.#certificate.refresh()',
+      },
+      'the certificate is the old one',
+    ],
+  ])(
+    'stops when %s',
+    async (_name, edit, expected) => {
+      const { status, stdout } = await demo([edit])
+      expect(stdout).toContain('✗ NOT AS EXPECTED:')
+      expect(stdout).toContain(expected)
+      expect(stdout).not.toContain('The parent attacks')
+      expect(status).toBe(1)
+    },
+    60_000,
+  )
 
-  it('fails when the genuine document is refused', async () => {
-    const { status, stderr } = await demo({
-      from: '{ ...policy, nonce })',
-      to: '{ ...policy, nonce: key })',
-    })
+  it('stops when the policy of the key names another image', async () => {
+    const { status, stdout } = await demo(
+      [{ file: 'demo/genuine.ts', from: '{ 0: pcrs[0],', to: '{ 0: pcrs[1],' }],
+      '--json',
+    )
+    expect(stdout).toMatch(/"key-policy","ok":false.*"ERR_KMS_POLICY_PCR"/)
+    expect(stdout).not.toContain('"secret"')
     expect(status).toBe(1)
-    expect(stderr).toContain('ERR_ATTESTATION_NONCE')
-  })
+  }, 60_000)
 })

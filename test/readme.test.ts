@@ -21,12 +21,21 @@ import { vectors } from './vectors.ts'
 
 /** Commands of `sh` and `console` blocks that are not run here, each with its reason. Each must occur somewhere. */
 const NOT_RUN: readonly (readonly [command: RegExp, reason: string])[] = [
-  [/^npm install (?:--save-dev )?@enclavejs\/[a-z]+$/, 'installs from the registry'],
+  [/^npm install (?:--save-dev )?(?:@enclavejs\/[a-z-]+ ?)+$/, 'installs from the registry'],
   [/^npm ci && npm run demo/, 'test/demo.test.ts runs the demo; npm ci is what made this folder'],
   [/^npm test/, 'this is it'],
 ]
 
-const PUBLISHED = ['attestation', 'cli', 'eif', 'nsm', 'simulator']
+const PUBLISHED = [
+  'acm-enclave',
+  'attestation',
+  'cli',
+  'eif',
+  'kms-enclave',
+  'nsm',
+  'simulator',
+  'vsock',
+]
 const REAL = '2024-01-16-enclave-libsignal-2e7e810f.bin'
 
 const readmeBlocks = readmeFiles().flatMap((file) => fencedBlocks(file, readText(file)))
@@ -94,7 +103,7 @@ describe('README.md', () => {
   })
 
   it('shows code that runs, for every package that one imports', () => {
-    for (const name of ['attestation', 'nsm', 'simulator']) {
+    for (const name of ['acm-enclave', 'attestation', 'kms-enclave', 'nsm', 'simulator', 'vsock']) {
       const runs = readmeBlocks.filter(
         ({ file, info }) => file === `packages/${name}/README.md` && info === 'ts',
       )
@@ -255,14 +264,19 @@ describe('the codes', () => {
     expect(listed(name)).toEqual(codesOf(name))
   })
 
-  it.each(['nsm', 'simulator'])('of %s are all in its README', (name) => {
-    expect(codesOf(name).length).toBeGreaterThan(2)
-    expect(listed(name).toSorted()).toEqual(codesOf(name).toSorted())
-  })
+  it.each(['acm-enclave', 'kms-enclave', 'nsm', 'simulator', 'vsock'])(
+    'of %s are all in its README',
+    (name) => {
+      expect(codesOf(name).length).toBeGreaterThan(2)
+      expect(listed(name).toSorted()).toEqual(codesOf(name).toSorted())
+    },
+  )
 })
 
 it('the flags of verify are all in the README of the command', () => {
-  const rows = readText('packages/cli/README.md').matchAll(/^\| `--([a-z-]+)/gm)
+  const [section = ''] =
+    readText('packages/cli/README.md').split('\n## verify\n')[1]?.split('\n## ') ?? []
+  const rows = section.matchAll(/^\| `--([a-z-]+)/gm)
   const flags = [...rows].map(([, flag]) => flag as string)
   expect(flags.toSorted()).toEqual([...Object.keys(APPRAISAL_FLAGS), 'json'].toSorted())
 })

@@ -15,7 +15,9 @@ import { createSha384, describeFile } from '@enclavejs/eif/node'
 import { findMachine } from '../guest/machine.ts'
 import { Results } from '../guest/results.ts'
 import { runEnclave, type EnclaveConsole, type Launch } from './enclave.ts'
+import { runHello } from './hello.ts'
 import { makeImage, makeProgram, makeSigner } from './image.ts'
+import { runKms } from './kms.ts'
 
 const NONCE = '00112233445566778899aabbccddeeff'
 const ROLE = 'arn:aws:iam::123456789012:role/enclave'
@@ -29,6 +31,14 @@ export async function runEif(machine: string, folder: string, results: Results):
   execFileSync(join(machine, 'make-signer.sh'), [signers, MODULE], { stdio: 'ignore' })
   const root = new Uint8Array(readFileSync(join(signers, 'ca-0.der')))
   const kernel = join(machine, 'guest/bzImage')
+  let runs = 0
+  const launch = (image: string, options: Partial<Launch> = {}): Promise<EnclaveConsole> =>
+    runEnclave(machine, image, {
+      ...{ folder: join(folder, `vsock-${runs++}`), signer: signers, moduleId: MODULE },
+      ...options,
+    })
+  await runHello(machine, folder, root, launch, results)
+  await runKms(machine, folder, root, launch, results)
   const { boot, application, extra } = await makeProgram(folder, NONCE)
   const signer = makeSigner(folder)
   const build = async (
@@ -40,12 +50,6 @@ export async function runEif(machine: string, folder: string, results: Results):
     await makeImage(path, kernel, ramdisks, signed ? signer : undefined)
     return path
   }
-  let runs = 0
-  const launch = (image: string, options: Partial<Launch> = {}): Promise<EnclaveConsole> =>
-    runEnclave(machine, image, {
-      ...{ folder: join(folder, `vsock-${runs++}`), signer: signers, moduleId: MODULE },
-      ...options,
-    })
   const verify = (
     { lines }: EnclaveConsole,
     description: EifDescription,

@@ -1,12 +1,14 @@
-// `npm run test:guest`: what needs a real /dev/nsm, in the guests of ../shared/qemu or NITRO_QEMU_DIR.
+// `npm run test:guest`: what needs a real /dev/nsm or a real AF_VSOCK, in the guests of ../shared/qemu or NITRO_QEMU_DIR.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runEif } from '../guest-eif/run.ts'
+import { runVsockEnclave } from '../guest-eif/vsock.ts'
 import { findMachine } from './machine.ts'
 import { runNsm } from './nsm.ts'
 import { Results } from './results.ts'
 import { missingForTree } from './tree.ts'
+import { runVsock } from './vsock.ts'
 
 const machine = findMachine()
 const missing = 'reason' in machine ? machine.reason : missingForTree()
@@ -20,6 +22,8 @@ if ('reason' in machine || missing !== undefined) {
   try {
     await runNsm(machine.folder, folder, results)
     await runEif(machine.folder, folder, results)
+    await runVsock(machine.folder, results)
+    await runVsockEnclave(machine.folder, folder, results)
   } finally {
     rmSync(folder, { recursive: true })
   }
