@@ -7,6 +7,8 @@ export interface ChildOptions {
   readonly through?: readonly string[]
   readonly nodeOptions?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** False runs what is built, as a user does. */
+  readonly conditions?: false
   /** After so many seconds it is killed. */
   readonly deadline: number
 }
@@ -26,7 +28,7 @@ export async function runChild(
     program as string,
     [
       ...before,
-      '--conditions=@enclavejs/source',
+      ...(options.conditions === false ? [] : ['--conditions=@enclavejs/source']),
       ...(options.nodeOptions ?? []),
       module.pathname,
       ...input,

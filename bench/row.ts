@@ -32,6 +32,12 @@ export const GOALS: Readonly<Record<string, Readonly<Record<string, Goal>>>> = {
     latency: { atMost: 1.1 },
     'tls-throughput': { atLeast: 0.9 },
   },
+  kms: {
+    'decrypt-cpu': { atMost: 1.3 },
+    rate: { atLeast: 0.8 },
+    rss: { atMost: 1 },
+    install: { atMost: 0.75 },
+  },
   eif: {
     measure: { atMost: 1.15 },
     memory: { atMost: 64 },

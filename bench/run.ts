@@ -12,7 +12,10 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   attestation: () => import('./attestation.ts'),
   nsm: () => import('./nsm.ts'),
   vsock: () => import('./vsock.ts'),
+  'vsock-proxy': () => import('./vsock-proxy.ts'),
+  kms: () => import('./kms.ts'),
   eif: () => import('./eif.ts'),
+  acm: () => import('./acm.ts'),
 }
 
 function readArguments(): { readonly names: readonly string[]; readonly json: boolean } {
