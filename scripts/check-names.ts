@@ -22,6 +22,8 @@ const WORDS: readonly (readonly [words: RegExp, say: string])[] = [
   [/^(?:chain|chains)$/, 'certificationPath or cabundle'],
   [/^(?:keystore|truststore)$/, 'token or trustAnchor'],
 ]
+/** Members of the formats of others, which have their own words: ACM's bundle. */
+const FOREIGN: ReadonlySet<string> = new Set(['certificateChain'])
 const PAIRS: readonly (readonly [pair: RegExp, say: string])[] = [
   [/attestation-(?:quote|report)|nsm-(?:quote|report)/, 'Evidence or attestation document'],
   [/root-store|trust-store/, 'trustAnchors'],
@@ -129,6 +131,7 @@ function refuseForm(name: string, isType: boolean): string | undefined {
 }
 
 function refuseWords(name: string): string | undefined {
+  if (FOREIGN.has(name)) return undefined
   const words = name
     .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
     .replace(/_/g, '-')

@@ -40,6 +40,9 @@ const types = tool(
   ...['--isolatedDeclarations', 'false', '--declaration', 'false'],
 )
 
+/** The page has a browser's types, which would hide mistakes everywhere else. */
+const page = tool('page', 'typescript', 'tsc', ...['-p', 'examples/inspector', '--pretty', 'false'])
+
 /** Only what is published, or inlined into it, must say the type of each export; a test need not. */
 const declarations = tool(
   'exports',
@@ -52,6 +55,7 @@ const STEPS: readonly Step[] = [
   tool('lint', 'oxlint', 'oxlint', '--deny-warnings'),
   tool('format', 'prettier', 'prettier', '--check', '--log-level=warn', '.'),
   types,
+  page,
   declarations,
   { name: 'arrows', refusals: arrows.refusals },
   { name: 'names', refusals: names.refusals },
