@@ -1,5 +1,6 @@
 // The enclave's web server. Its private key is made here, comes out encrypted under the KMS key alone, and the certificate renews
 // itself from the bucket.
+import { once } from 'node:events'
 import { createServer } from 'node:https'
 import {
   createAcmCertificate,
@@ -53,6 +54,7 @@ export class Web {
     const server = createServer((_request, response) => response.end('hello from the enclave'))
     await certificate.attach(server)
     listenVsock(server, { port: PORT })
+    await once(server, 'listening')
     this.#certificate = certificate
   }
 }
