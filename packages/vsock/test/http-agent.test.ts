@@ -87,7 +87,12 @@ describe('http over vsock', () => {
       get('http://enclave/', { agent: new VsockAgent({ port: 8099 }) }),
       'error',
     )
-    expect(error).toMatchObject({ code: 'ECONNRESET', syscall: 'connect', cid: 3, port: 8099 })
+    const refused = { code: 'ECONNRESET', syscall: 'connect', cid: 3, port: 8099 }
+    expect(error).toMatchObject(refused)
+    await expect(request('https://enclave/', { dispatcher })).rejects.toMatchObject(refused)
+    const agent = new VsockTlsAgent({ port: 8099 })
+    const [inTls] = await once(getSecure('https://enclave/', { agent }), 'error')
+    expect(inTls).toMatchObject(refused)
     await dispatcher.close()
   })
 })
