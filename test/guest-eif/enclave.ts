@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -15,6 +15,10 @@ export interface Launch {
   readonly debug?: boolean
   /** Whether the parent answers the heartbeat. Default true. */
   readonly heartbeat?: boolean
+  /** Ends the enclave, as a parent can at any time. Default: it runs to its end. */
+  readonly signal?: AbortSignal
+  /** Is told each line as it comes. */
+  readonly onLine?: (line: string) => void
 }
 
 /** What an enclave wrote. */
@@ -23,6 +27,8 @@ export interface EnclaveConsole {
   /** Bytes of heartbeats that the parent saw. */
   readonly heartbeats: readonly number[]
   readonly seconds: number
+  /** The exit status of its program as its init told it; null when it told none. */
+  readonly status: number | null
 }
 
 const HEARTBEAT = 0xb7
@@ -49,7 +55,7 @@ export async function runEnclave(
   const child = spawn(join(machine, 'run-enclave.sh'), [image], {
     env: {
       ...process.env,
-      ENCLAVE_S: '90',
+      ENCLAVE_S: '300',
       ENCLAVE_MB: '2048',
       VSOCK_DIR: launch.folder,
       SIGNER_DIR: launch.signer,
@@ -60,15 +66,24 @@ export async function runEnclave(
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  launch.signal?.addEventListener('abort', () => {
+    // The script ends when the machine has; a signal to the script would not reach that.
+    const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
+    for (const pid of children.trim().split(/ +/)) process.kill(Number(pid))
+  })
   const lines: string[] = []
   createInterface({ input: child.stdout }).on('line', (raw) => {
     // A terminal's line ends, and what the firmware clears the screen with.
-    lines.push(raw.replace(/\r/g, '').replace(/^(?:\u001b\[[0-9;=?]*[A-Za-z]|\u001bc)+/, ''))
+    const line = raw.replace(/\r/g, '').replace(/^(?:\u001b\[[0-9;=?]*[A-Za-z]|\u001bc)+/, '')
+    lines.push(line)
+    launch.onLine?.(line)
   })
   await new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', resolve)
   })
   parent.close()
-  return { lines, heartbeats, seconds: (performance.now() - started) / 1000 }
+  const said = lines.findLast((line) => line.startsWith('enclave: exit status '))
+  const status = said === undefined ? null : Number(said.split(' ').at(-1))
+  return { lines, heartbeats, seconds: (performance.now() - started) / 1000, status }
 }

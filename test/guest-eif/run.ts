@@ -18,6 +18,7 @@ import { runEnclave, type EnclaveConsole, type Launch } from './enclave.ts'
 import { runHello } from './hello.ts'
 import { makeImage, makeProgram, makeSigner } from './image.ts'
 import { runKms } from './kms.ts'
+import { runNsm } from './nsm.ts'
 
 const NONCE = '00112233445566778899aabbccddeeff'
 const ROLE = 'arn:aws:iam::123456789012:role/enclave'
@@ -37,6 +38,7 @@ export async function runEif(machine: string, folder: string, results: Results):
       ...{ folder: join(folder, `vsock-${runs++}`), signer: signers, moduleId: MODULE },
       ...options,
     })
+  await runNsm(machine, folder, launch, results)
   await runHello(machine, folder, root, launch, results)
   await runKms(machine, folder, root, launch, results)
   const { boot, application, extra } = await makeProgram(folder, NONCE)

@@ -14,31 +14,28 @@ import { writeInitrd } from './tree.ts'
 /** The module id that run-guest.sh gives its device. */
 const MODULE_ID = 'i-0123456789abcdef0-enc0123456789abcdef'
 
-const init = (program: string): string => `#!/bin/busybox sh
+const init = `#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs devtmpfs /dev
 cd /app
-export MALLOC_ARENA_MAX=2
-/bin/node --expose-gc inside/${program}
+/bin/node inside/nsm-script.ts
 /bin/busybox reboot -f
 `
 
-/** The NSM's part of `test:guest`: the package on QEMU's device, and QEMU's device beside the simulator. */
-export async function runNsm(machine: string, folder: string, results: Results): Promise<void> {
-  const app = [...installed(['nsm']), ...programs(), ...rawProgram(folder)]
+/** What needs a fresh device, all PCRs zero and unlocked, and so the plain guest: QEMU's device beside the simulator. */
+export async function runNsmScript(
+  machine: string,
+  folder: string,
+  results: Results,
+): Promise<void> {
+  const app = [...installed(['nsm']), ...nsmPrograms()]
   const authority = await createCertificateAuthority()
   const signer = join(folder, 'signer')
   await authority.writeSigner(signer, MODULE_ID)
   const env = { QEMU_NSM_SIGNER: signer }
-
-  const hear = (text: string): void => results.hear('nsm', text)
-  const [api, answers] = await Promise.all([
-    boot(machine, writeInitrd('nsm', init('nsm.ts'), app), { env, onLine: hear }),
-    boot(machine, writeInitrd('nsm-script', init('nsm-script.ts'), app), { env }),
-  ])
-  results.ended('nsm', api)
+  const answers = await boot(machine, writeInitrd('nsm-script', init, app), { env })
   results.ended('nsm script', answers)
 
   const device = new Map<string, Uint8Array>()
@@ -60,7 +57,7 @@ export async function runNsm(machine: string, folder: string, results: Results):
 }
 
 /** The guest's own programs; Node strips their types. */
-function programs(): Entry[] {
+export function nsmPrograms(): Entry[] {
   const folder = join(root, 'test/guest/inside')
   return readdirSync(folder)
     .filter((name) => name.endsWith('.ts'))
@@ -68,7 +65,7 @@ function programs(): Entry[] {
 }
 
 /** The ioctl without Node, where there is a compiler. */
-function rawProgram(folder: string): Entry[] {
+export function rawProgram(folder: string): Entry[] {
   const out = join(folder, 'raw')
   const source = join(root, 'test/guest/inside/raw.c')
   const { status } = spawnSync(

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { runEif } from '../guest-eif/run.ts'
 import { runVsockEnclave } from '../guest-eif/vsock.ts'
 import { findMachine } from './machine.ts'
-import { runNsm } from './nsm.ts'
+import { runNsmScript } from './nsm.ts'
 import { Results } from './results.ts'
 import { missingForTree } from './tree.ts'
 import { runVsock } from './vsock.ts'
@@ -20,7 +20,7 @@ if ('reason' in machine || missing !== undefined) {
   const results = new Results()
   const folder = mkdtempSync(join(tmpdir(), 'guest-'))
   try {
-    await runNsm(machine.folder, folder, results)
+    await runNsmScript(machine.folder, folder, results)
     await runEif(machine.folder, folder, results)
     await runVsock(machine.folder, results)
     await runVsockEnclave(machine.folder, folder, results)
