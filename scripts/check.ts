@@ -43,6 +43,12 @@ const types = tool(
 /** The page has a browser's types, which would hide mistakes everywhere else. */
 const page = tool('page', 'typescript', 'tsc', ...['-p', 'examples/inspector', '--pretty', 'false'])
 
+/** The deployment has packages of its own, large ones, which a clone need not have. */
+const deploy: Step = {
+  ...tool('deploy', 'typescript', 'tsc', ...['-p', 'examples/deploy', '--pretty', 'false']),
+  needs: 'examples/deploy/node_modules',
+}
+
 /** Only what is published, or inlined into it, must say the type of each export; a test need not. */
 const declarations = tool(
   'exports',
@@ -56,6 +62,7 @@ const STEPS: readonly Step[] = [
   tool('format', 'prettier', 'prettier', '--check', '--log-level=warn', '.'),
   types,
   page,
+  deploy,
   declarations,
   { name: 'arrows', refusals: arrows.refusals },
   { name: 'names', refusals: names.refusals },
@@ -101,7 +108,10 @@ const tally = { passed: 0, failed: 0, skipped: 0 }
 for (const step of STEPS) {
   if (positionals.length > 0 && !positionals.includes(step.name)) continue
   if (step.name === 'api' && values['update-api']) api.update(root)
-  if (await check(step, root)) tally.passed++
+  if (step.needs !== undefined && !existsSync(join(root, step.needs))) {
+    console.log(`${step.name.padEnd(9)} skipped: ${step.needs} is not there`)
+    tally.skipped++
+  } else if (await check(step, root)) tally.passed++
   else tally.failed++
 }
 console.log(tallyLine(tally))

@@ -7,6 +7,8 @@ import { delimiter, dirname, join } from 'node:path'
 
 export interface Step {
   readonly name: string
+  /** What must be there for it, below the root; without it the step is skipped, and the tally says so. */
+  readonly needs?: string
   /** What is wrong, one line or block each; empty when nothing is. */
   readonly refusals: (root: string) => readonly string[] | Promise<readonly string[]>
 }
