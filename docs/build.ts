@@ -46,14 +46,14 @@ function relink(text: string, packages: string): string {
 async function writeReference(out: string): Promise<void> {
   const markdown: Partial<PluginOptions> = {
     ...{ hidePageHeader: true, hideBreadcrumbs: true },
-    ...{ entryFileName: 'index.md', outputFileStrategy: 'modules' },
+    entryFileName: 'index.md',
   }
-  const app = await Application.bootstrap({
+  const app = await Application.bootstrapWithPlugins({
     plugin: ['typedoc-plugin-markdown'],
     entryPoints: published.flatMap(doors),
     tsconfig: join(root, 'tsconfig.json'),
     out,
-    ...{ name: 'API', readme: 'none', disableSources: true, disableGit: true },
+    ...{ name: 'API', router: 'module', readme: 'none', disableSources: true, disableGit: true },
     ...{ excludePrivate: true, excludeInternal: true, skipErrorChecking: true },
     // Names of the platform have no page here.
     validation: { notExported: false, invalidLink: false, notDocumented: false },

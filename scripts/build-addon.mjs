@@ -84,6 +84,7 @@ function build({ native, flags = [] }, arch, out) {
       ...flags,
       ...values.cflag,
       '-Inative',
+      `-I${import.meta.dirname}`, // addon.h
       '-isystem',
       headers,
       '-o',

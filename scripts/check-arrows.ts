@@ -13,6 +13,8 @@ interface Row {
   readonly inOneFile?: readonly string[]
   /** No runtime dependency at all, of whomever. */
   readonly alone?: true
+  /** Of a package with several ways in: what no file that `src/NAME.ts` leads to may import, by the beginning of its name. */
+  readonly doors?: Readonly<Record<string, readonly string[]>>
 }
 
 const ARROWS: Readonly<Record<string, Row>> = {
@@ -24,6 +26,16 @@ const ARROWS: Readonly<Record<string, Row>> = {
   attestation: { imports: ['cbor', 'der'], alone: true },
   'kms-enclave': { imports: [], inOneFile: ['nsm', 'vsock'] },
   'acm-enclave': { imports: ['kms-enclave'], inOneFile: ['vsock'] },
+  'attested-tls': {
+    imports: ['attestation'],
+    inOneFile: ['nsm'],
+    doors: {
+      index: ['@enclavejs/', 'node:'],
+      server: ['@enclavejs/attestation'],
+      client: ['@enclavejs/nsm'],
+      browser: ['@enclavejs/nsm', 'node:'],
+    },
+  },
   simulator: { imports: ['cbor'] },
   cli: {
     imports: [
@@ -62,7 +74,31 @@ export function refusals(root: string): readonly string[] {
     }
     found.push(...refuseManifest(one, packages))
   }
-  return [...found, ...refuseArrows(arrows), ...refuseCycles(arrows)]
+  return [...found, ...refuseDoors(root), ...refuseArrows(arrows), ...refuseCycles(arrows)]
+}
+
+/** A verifier behind the attester's door, or the reverse, would be what the door is there to keep out. */
+function refuseDoors(root: string): readonly string[] {
+  return Object.entries(ARROWS).flatMap(([folder, { doors = {} }]) => {
+    const files = new Map(
+      codeFiles(root, [`packages/${folder}/src`]).map(({ path, text }) => [path, text]),
+    )
+    return Object.entries(doors).flatMap(([door, refused]) => {
+      const found: string[] = []
+      const reached = new Set([`packages/${folder}/src/${door}.ts`])
+      for (const path of reached) {
+        for (const specifier of importedNames(files.get(path) ?? '')) {
+          if (specifier.startsWith('.')) reached.add(posix.join(posix.dirname(path), specifier))
+          else if (refused.some((beginning) => specifier.startsWith(beginning))) {
+            found.push(
+              `${path} imports ${specifier}, and src/${door}.ts, which may not, leads to it`,
+            )
+          }
+        }
+      }
+      return found
+    })
+  })
 }
 
 function importedNames(text: string): readonly string[] {

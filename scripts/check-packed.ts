@@ -1,8 +1,8 @@
 // Refuses tarballs that do not stand alone: types that lean on a private package, on @types/node where a browser has
 // none, or on skipLibCheck; code that imports what its package.json does not declare. In the repository all of that is
 // hidden by the workspace; only an empty project shows it. Nothing is downloaded: declared dependencies are linked from
-// the repository's node_modules.
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+// the repository's node_modules. Everything is imported and run, also on the oldest and the newest Node that is promised.
+import { copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { inTemporaryFolder, pack, unpack, type PackedPackage } from './packed-package.ts'
 import { runTool, toolFile } from './step.ts'
@@ -48,12 +48,22 @@ export function refusals(root: string): Promise<readonly string[]> {
       files.push('verify.ts')
     }
     found.push(...(await typeCheck(folder, NODE_OPTIONS, files)))
-    for (const file of files) {
-      const refused = await runTool(join(folder, file), [], folder)
-      found.push(...refused.map((text) => `running ${file}: ${text}`))
+    for (const node of nodes(root)) {
+      for (const file of files) {
+        const refused = await runTool(join(folder, file), [], folder, node)
+        found.push(...refused.map((text) => `running ${file} with ${node}: ${text}`))
+      }
     }
     return found
   })
+}
+
+/** The repository's own Node, and the oldest and newest that the packages promise, where test/runtimes has them. */
+function nodes(root: string): string[] {
+  const others = ['node-22', 'node-26'].map((name) =>
+    join(root, 'test/runtimes/node_modules', name, 'bin/node'),
+  )
+  return [process.execPath, ...others.filter((file) => existsSync(file))]
 }
 
 function linkDependencies({ manifest }: PackedPackage, root: string, project: string): void {

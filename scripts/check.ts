@@ -43,11 +43,14 @@ const types = tool(
 /** The page has a browser's types, which would hide mistakes everywhere else. */
 const page = tool('page', 'typescript', 'tsc', ...['-p', 'examples/inspector', '--pretty', 'false'])
 
-/** The deployment has packages of its own, large ones, which a clone need not have. */
-const deploy: Step = {
-  ...tool('deploy', 'typescript', 'tsc', ...['-p', 'examples/deploy', '--pretty', 'false']),
-  needs: 'examples/deploy/node_modules',
-}
+/** The deployment and the site have packages of their own, large ones, which a clone need not have. */
+const [deploy, site] = [
+  ['deploy', 'examples/deploy'],
+  ['site', 'docs'],
+].map(([name = '', folder = '']) => ({
+  ...tool(name, 'typescript', 'tsc', ...['-p', folder, '--pretty', 'false']),
+  needs: join(folder, 'node_modules'),
+})) as [Step, Step]
 
 /** Only what is published, or inlined into it, must say the type of each export; a test need not. */
 const declarations = tool(
@@ -63,6 +66,7 @@ const STEPS: readonly Step[] = [
   types,
   page,
   deploy,
+  site,
   declarations,
   { name: 'arrows', refusals: arrows.refusals },
   { name: 'names', refusals: names.refusals },

@@ -65,8 +65,9 @@ export async function runTool(
   file: string,
   args: readonly string[],
   cwd: string,
+  node: string = process.execPath,
 ): Promise<readonly string[]> {
-  const { status, stdout, stderr } = await run(process.execPath, [file, ...args], cwd)
+  const { status, stdout, stderr } = await run(node, [file, ...args], cwd)
   if (status === 0) return []
   return [`${stdout}${stderr}`.trim() || `exit status ${status} without a word`]
 }

@@ -17,9 +17,12 @@ export interface Block {
   readonly code: string
 }
 
-/** README.md of the root and of every package. */
+/** README.md of the root and of every package, and the guide. */
 export function readmeFiles(): string[] {
-  const names = ['README.md', ...globSync('packages/*/README.md', { cwd: root }).sort()]
+  const found = ['packages/*/README.md', 'docs/guide/*.md'].flatMap((pattern) =>
+    globSync(pattern, { cwd: root }).sort(),
+  )
+  const names = ['README.md', ...found]
   return names.filter((name) => existsSync(join(root, name)))
 }
 
