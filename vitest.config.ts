@@ -8,6 +8,7 @@ const config: ViteUserConfig = {
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'fuzz/test/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/guest/**', 'test/runtimes/**'],
+    globalSetup: ['test/temporary-folder.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

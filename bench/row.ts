@@ -31,12 +31,19 @@ export const GOALS: Readonly<Record<string, Readonly<Record<string, Goal>>>> = {
     throughput: { atLeast: 0.9 },
     latency: { atMost: 1.1 },
     'tls-throughput': { atLeast: 0.9 },
+    'guest-latency': { atMost: 2 },
+    'guest-throughput': { atLeast: 0.7 },
   },
   kms: {
     'decrypt-cpu': { atMost: 1.3 },
     rate: { atLeast: 0.8 },
     rss: { atMost: 1 },
     install: { atMost: 0.75 },
+  },
+  acm: {
+    'handshakes-rsa': { atLeast: 1.3 },
+    'handshakes-ec': { atLeast: 0.9 },
+    signatures: { atLeast: 0.8 },
   },
   eif: {
     measure: { atMost: 1.15 },

@@ -1,9 +1,13 @@
-// What the sockets of @enclavejs/vsock cost beside node:net's own on the same kind of Unix socket: the same handle under
-// another descriptor, so a ratio of 1 is what is expected. Both ends run in one process.
+// What the sockets of @enclavejs/vsock cost. First beside node:net's own on the same kind of Unix socket: the same handle
+// under another descriptor, so a ratio of 1 is what is expected; both ends run in one process. Then (rows `guest-…`) on real
+// AF_VSOCK in an emulated guest, beside C on the same AF_VSOCK, where a QEMU for it is there.
+//
+// node-vsock, the one other package that opens AF_VSOCK, is not beside them: the registry does not have it under that name.
 import { spawnSync } from 'node:child_process'
 import { runChild } from './child.ts'
 import type { Row } from './row.ts'
 import { readBudget } from './slice.ts'
+import { benchGuest } from './vsock/guest.ts'
 
 const ROWS = ['throughput', 'latency', 'tls-throughput'] as const
 const UNITS = { throughput: 'MB/s', latency: 'µs a round trip', 'tls-throughput': 'MB/s' } as const
@@ -15,6 +19,11 @@ interface Ratio {
 }
 
 export async function bench(): Promise<readonly Row[]> {
+  const here = await benchHere()
+  return [...here, ...(await benchGuest(readBudget()))]
+}
+
+async function benchHere(): Promise<readonly Row[]> {
   if (spawnSync('openssl', ['version']).status !== 0) {
     const note = 'no openssl program for the certificate'
     return ROWS.map((row) => ({ row, value: undefined, unit: 'of node:net', note }))

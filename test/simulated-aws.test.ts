@@ -1,7 +1,6 @@
 // An application as it runs in an enclave, unchanged, under `enclavejs simulate --kms`: NSM, vsock, credentials, KMS.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, it } from 'vitest'
@@ -49,7 +48,7 @@ function simulate(
 it('reaches KMS through the parent, with a key that only its document opens', async () => {
   const file = join(folder, 'app.mjs')
   writeFileSync(file, APPLICATION)
-  const policy = join(mkdtempSync(join(tmpdir(), 'enclavejs-policy-')), 'policy.json')
+  const policy = join(folder, 'policy.json')
   const statement = (condition: object): object => ({
     Version: '2012-10-17',
     Statement: [

@@ -9,7 +9,7 @@ import { differences } from '../vsock/differences.ts'
 import { runCase } from '../vsock/suite.ts'
 import { openTransport } from '../vsock/transport.ts'
 import type { Entry } from './cpio.ts'
-import { boot, root } from './machine.ts'
+import { boot, root, type Console } from './machine.ts'
 import { installed } from './package.ts'
 import type { Results } from './results.ts'
 import { writeInitrd } from './tree.ts'
@@ -27,7 +27,8 @@ const init = (program: string): string => `#!/bin/busybox sh
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs devtmpfs /dev
 echo 4096 > /proc/sys/net/core/somaxconn
-ulimit -n 4096
+/bin/busybox ip link set lo up
+ulimit -n 8192
 cd /app
 export MALLOC_ARENA_MAX=2 LIMIT=${LIMIT} STOP=${STOP}
 /bin/node --expose-gc guest/inside/${program}
@@ -44,12 +45,20 @@ export async function runVsock(machine: string, results: Results): Promise<void>
   const app = [...installed(['vsock']), ...vsockPrograms(certificate)]
   const hear = (text: string): void => results.hear('vsock', text)
   const env = { GUEST_S: LONG ? '3600' : '600', GUEST_MB: '1536' }
-  const [suite, load, reference] = await Promise.all([
-    boot(machine, writeInitrd('vsock-suite', init('vsock-suite.js'), app), { env, onLine: hear }),
-    boot(machine, writeInitrd('vsock-load', init('vsock-load.js'), app), { env, onLine: hear }),
+  const run = (name: string): Promise<Console> =>
+    boot(machine, writeInitrd(name, init(`${name}.js`), app), { env, onLine: hear })
+  // The services begin where the suite has ended: there are two processors.
+  const services = async (): Promise<readonly [Console, Console]> => {
+    const first = await run('vsock-suite')
+    return [first, await run('vsock-services')]
+  }
+  const [[suite, above], load, reference] = await Promise.all([
+    services(),
+    run('vsock-load'),
     referenceOutcomes(certificate),
   ])
   results.ended('vsock suite', suite)
+  results.ended('vsock services', above)
   results.ended('vsock load', load)
   const seen = givenOutcomes(suite.lines)
   for (const { name } of cases) {
@@ -88,6 +97,11 @@ export function givenOutcomes(lines: readonly string[]): Map<string, Outcome> {
 const stripped = (source: string): string =>
   stripTypeScriptTypes(source).replace(/(['"]\.\.?\/[\w./-]+)\.ts(?=['"])/g, '$1.js')
 
+/** A program of the repository without its types, as a file of the guest. */
+export function strippedEntry(file: string, path: string): Entry {
+  return { path, data: Buffer.from(stripped(readFileSync(file, 'utf8'))) }
+}
+
 /** The suite and the guest's programs without their types, and the certificate that they use. */
 export function vsockPrograms(certificate: Certificate): Entry[] {
   const entries = ['test/vsock', 'test/vsock/cases', 'test/guest/inside', 'test/guest-eif'].flatMap(
@@ -97,10 +111,12 @@ export function vsockPrograms(certificate: Certificate): Entry[] {
           (name) =>
             name.endsWith('.ts') && (folder !== 'test/guest-eif' || name === 'vsock-inside.ts'),
         )
-        .map((name) => ({
-          path: `app/${folder.replace(/^test\//, '')}/${name.replace(/ts$/, 'js')}`,
-          data: Buffer.from(stripped(readFileSync(join(root, folder, name), 'utf8'))),
-        })),
+        .map((name) =>
+          strippedEntry(
+            join(root, folder, name),
+            `app/${folder.replace(/^test\//, '')}/${name.replace(/ts$/, 'js')}`,
+          ),
+        ),
   )
   return [
     ...entries,

@@ -111,7 +111,11 @@ function open(options: VsockConnectionOptions, socketOptions: SocketConstructorO
     options.bufferSize === undefined
       ? 0
       : integerOption('bufferSize', options.bufferSize, 128, 2 ** 30)
+  if (options.toHost !== undefined && typeof options.toHost !== 'boolean') {
+    throw new TypeError('toHost: expected true or false')
+  }
   if (options.path !== undefined) {
+    if (options.toHost === true) throw new TypeError('toHost and path: expected one of them')
     if (options.cid !== undefined) throw new TypeError('cid and path: expected one of them')
     const path = pathOption(options.path)
     return new HybridSocket({ path, port, connectTimeout }, socketOptions)

@@ -37,13 +37,15 @@ export interface PortEgressOptions {
   readonly cid?: number
   /** In place of a CID: the Unix socket of a virtual machine (hybrid vsock). */
   readonly path?: string
-  /** The vsock port of each destination: `{ 'kms.eu-west-1.amazonaws.com:443': 8000 }`. */
+  /** The vsock port of each destination: `{ 'kms.eu-west-1.amazonaws.com:443': 8000, '[fd00::1]:443': 8001 }`. */
   readonly ports: Readonly<Record<string, number>>
   /** Milliseconds until a stream is open, 1 to 600,000. 5,000 unless given. */
   readonly timeout?: number
 }
 
 const EGRESS_OPTIONS = new Set(['connect', 'allow', 'timeout'])
+const ALLOWED = new Set(['host', 'port'])
+const DOOR = new Set(['cid', 'path', 'port', 'bufferSize', 'toHost'])
 const PORT_EGRESS_OPTIONS = new Set(['cid', 'path', 'ports', 'timeout'])
 const HEAD_LIMIT = 8192
 
@@ -56,7 +58,8 @@ const HEAD_LIMIT = 8192
  * `ERR_VSOCK_EGRESS_TIMEOUT`, `ERR_VSOCK_EGRESS_RESPONSE`, `ERR_VSOCK_EGRESS_REFUSED`, `ERR_VSOCK_EGRESS_BUSY`,
  * `ERR_VSOCK_EGRESS_UNREACHABLE`; with the reason of `signal` when it is aborted.
  *
- * @throws {TypeError | RangeError} A host, port or timeout is not as described, or an option is not known.
+ * @throws {TypeError | RangeError} A host, port or timeout is not as described, or an option is not known, be it of an
+ * entry of `allow`.
  * @see RFC 9110 §9.3.6
  * @example
  * ```ts
@@ -73,8 +76,15 @@ const HEAD_LIMIT = 8192
  */
 export function createEgress(options: EgressOptions): Connect {
   const given = ownOptions(options, EGRESS_OPTIONS, 'createEgress')
-  const { connect: door, allow, timeout = 15_000 } = given
-  const allowed = new Set(allow.map(({ host, port }) => destinationKey(host, port)))
+  const { allow, timeout = 15_000 } = given
+  const door = readDoor(given.connect)
+  if (!Array.isArray(allow)) throw new TypeError('allow: expected a list of { host, port }')
+  const allowed = new Set(
+    allow.map((entry: EgressOptions['allow'][number]) => {
+      const { host, port } = ownOptions(entry, ALLOWED, 'an entry of allow')
+      return destinationKey(host, port)
+    }),
+  )
   checkTimeout(timeout)
   return async (host, port, { signal }) => {
     const asked = checkAllowed(allowed.has(destinationKey(host, port)), host, port)
@@ -114,16 +124,18 @@ export function createPortEgress(options: PortEgressOptions): Connect {
   const { cid, path, ports, timeout = 5000 } = given
   checkTimeout(timeout)
   const table = new Map<string, number>()
+  if (typeof ports !== 'object' || ports === null) {
+    throw new TypeError("ports: expected a port for each destination, as { 'a.example:443': 8000 }")
+  }
   for (const [destination, port] of Object.entries(ports)) {
-    const [, host = '', digits] = /^\[?(.+?)\]?:(\d{1,5})$/.exec(destination) ?? []
-    const key = destinationKey(host, Number(digits))
+    const [, bracketed, plain = '', digits] =
+      /^(?:\[([\da-fA-F:.]+)\]|([^[\]:]+)):(\d{1,5})$/.exec(destination) ?? []
+    const key = destinationKey(bracketed ?? plain, Number(digits))
     if (table.has(key))
       throw new TypeError(`ports: expected each destination once, got ${key} twice`)
     table.set(key, integerOption(`ports['${destination}']`, port, 0, 0xffff_ffff))
   }
-  if (cid !== undefined && path !== undefined) {
-    throw new TypeError('cid and path: expected one of them')
-  }
+  refuseBoth(given)
   const where = {
     ...(cid !== undefined && { cid: addressPart('cid', cid) }),
     ...(path !== undefined && { path: pathOption(path) }),
@@ -145,6 +157,23 @@ function destinationKey(host: string, port: number): string {
     throw new RangeError(`port: expected 1 to 65535, got ${port}`)
   }
   return `${parsed.ip === undefined ? parsed.name : addressKey(parsed.ip)}:${port}`
+}
+
+/** A copy, so that what is changed later changes nothing. */
+function readDoor(door: EgressDoor): EgressDoor {
+  if (typeof door === 'function') return door
+  const given = ownOptions(door, DOOR, 'the door of an egress')
+  addressPart('port', given.port)
+  if (given.cid !== undefined) addressPart('cid', given.cid)
+  if (given.path !== undefined) pathOption(given.path)
+  refuseBoth(given)
+  return given
+}
+
+function refuseBoth({ cid, path }: { readonly cid?: unknown; readonly path?: unknown }): void {
+  if (cid !== undefined && path !== undefined) {
+    throw new TypeError('cid and path: expected one of them')
+  }
 }
 
 function checkTimeout(timeout: number): void {

@@ -93,8 +93,9 @@ export function vsockConnector(
   vsock: VsockConnectionOptions,
   tls: Omit<TlsOptions, 'socket' | 'servername' | 'host' | 'port' | 'path'> = {},
 ): UndiciConnector {
+  const to = { ...vsock }
   return ({ hostname, protocol, servername }, callback) => {
-    const socket = createConnection(vsock)
+    const socket = createConnection(to)
     const secure = protocol === 'https:'
     const stream = secure
       ? connectTls({

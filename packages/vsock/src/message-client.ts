@@ -29,6 +29,8 @@ export interface MessageClientOptions {
 }
 
 const LONGEST_TIME = 2 ** 31 - 1
+const REQUEST_OPTIONS = new Set(['signal', 'deadline'])
+const CLOSE_OPTIONS = new Set(['deadline'])
 const BOUNDS: Readonly<
   Record<
     Exclude<keyof MessageClientOptions, 'connect'>,
@@ -100,7 +102,7 @@ export class MessageClient implements AsyncDisposable {
    * response, or what came was no response), `ERR_VSOCK_MESSAGE_BUSY`, `ERR_VSOCK_MESSAGE_CLOSED`
    * @throws The reason of `signal` when it is aborted
    * @throws {TypeError | RangeError} `message` is no Uint8Array or longer than `maxMessageLength`, or an option is not as
-   * described.
+   * described, or is not known.
    */
   async request(message: Uint8Array, options: MessageRequestOptions = {}): Promise<Uint8Array> {
     if (!(message instanceof Uint8Array)) throw new TypeError('message: expected a Uint8Array')
@@ -110,7 +112,8 @@ export class MessageClient implements AsyncDisposable {
         `message: expected at most ${maxMessageLength} bytes (maxMessageLength), got ${message.length}`,
       )
     }
-    const { signal, deadline = this.#limits.deadline } = options
+    const given = ownOptions(options, REQUEST_OPTIONS, 'a request')
+    const { signal, deadline = this.#limits.deadline } = given
     integerOption('deadline', deadline, 1, LONGEST_TIME)
     signal?.throwIfAborted()
     if (this.#closing !== undefined) throw closedError()
@@ -141,10 +144,11 @@ export class MessageClient implements AsyncDisposable {
    * `ERR_VSOCK_MESSAGE_CLOSED`. Never rejects; may be called any number of times.
    *
    * @param options.deadline - milliseconds, 0 to 2147483647. 10000 unless given.
-   * @throws {TypeError | RangeError} `deadline` is no such number.
+   * @throws {TypeError | RangeError} `deadline` is no such number, or an option is not known.
    */
   close(options: { readonly deadline?: number } = {}): Promise<void> {
-    const deadline = integerOption('deadline', options.deadline ?? 10_000, 0, LONGEST_TIME)
+    const given = ownOptions(options, CLOSE_OPTIONS, 'close').deadline
+    const deadline = integerOption('deadline', given ?? 10_000, 0, LONGEST_TIME)
     this.#closing ??= new Promise((resolve) => {
       this.#closed = resolve
     })

@@ -35,6 +35,7 @@ export interface MessageServerOptions {
 }
 
 const LONGEST_TIME = 2 ** 31 - 1
+const CLOSE_OPTIONS = new Set(['deadline'])
 const MEBIBYTE = 2 ** 20
 /** Each option with its default, its least and its most. */
 const BOUNDS: Readonly<
@@ -125,9 +126,11 @@ export class MessageServer implements AsyncDisposable {
    * A peer whose request is not answered by then has its connection ended without an answer to it.
    *
    * @param options.deadline - milliseconds, 0 to 2147483647. 10000 unless given.
+   * @throws {TypeError | RangeError} `deadline` is no such number, or an option is not known.
    */
   close(options: { readonly deadline?: number } = {}): Promise<void> {
-    const deadline = integerOption('deadline', options.deadline ?? 10_000, 0, LONGEST_TIME)
+    const given = ownOptions(options, CLOSE_OPTIONS, 'close').deadline
+    const deadline = integerOption('deadline', given ?? 10_000, 0, LONGEST_TIME)
     const cut = new Deadline(() => {
       for (const socket of [...this.#connections.keys(), ...this.#refused]) socket.destroy()
       this.#cutCarriers()

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { VsockError } from './error.ts'
 import { readHead } from './head-reader.ts'
+import { ownOptions } from './option.ts'
 import { parseIp } from './proxy/ip-address.ts'
 
 /** An address that a PROXY header claims. */
@@ -28,6 +29,7 @@ export interface ReadProxyHeaderOptions {
   readonly timeout?: number
 }
 
+const OPTIONS = new Set(['timeout'])
 const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex')
 const FIXED = 16
 /** The longest header that is read (`proxy-protocol.txt` §2 keeps a sender below it). */
@@ -45,7 +47,7 @@ const CRC32C = 0x03
  * Proven is nothing: whoever can connect to the port can claim any address.
  *
  * @throws {VsockError} `ERR_VSOCK_PROXY_HEADER`.
- * @throws {RangeError} `timeout` is not within its bounds.
+ * @throws {TypeError | RangeError} `timeout` is not within its bounds, or an option is not known.
  * @see https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt §2.2
  * @example
  * ```ts
@@ -67,8 +69,9 @@ const CRC32C = 0x03
  */
 export async function readProxyHeader(
   socket: Duplex,
-  { timeout = 2000 }: ReadProxyHeaderOptions = {},
+  options: ReadProxyHeaderOptions = {},
 ): Promise<ProxyHeader> {
+  const { timeout = 2000 } = ownOptions(options, OPTIONS, 'readProxyHeader')
   if (!(timeout >= 1 && timeout <= 60_000)) {
     throw new RangeError(`timeout: expected 1 to 60000 ms, got ${timeout}`)
   }

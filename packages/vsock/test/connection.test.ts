@@ -50,6 +50,8 @@ describe('the options of a connection', () => {
       /^connectTimeout: expected 1 to 3600000/,
     ],
     ['a tiny buffer', { port: 1, bufferSize: 127 }, /^bufferSize: expected 128 to 1073741824/],
+    ['yes for true', { port: 1, toHost: 'yes' }, /^toHost: expected true or false/],
+    ['toHost and a path', { port: 1, toHost: true, path: '/x' }, /^toHost and path: expected one/],
     ['a host, as for node:net', { port: 1, host: 'parent' }, /^host is not an option/],
   ]
   test.each(wrong)('%s', (_, options, expected) => {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect as connectNet, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
 import { MessageClient, type MessageClientOptions } from '../src/message-client.ts'
 import type { MessageHandler } from '../src/message-handler.ts'
 import {
@@ -29,6 +30,8 @@ export async function open(
   options: ClientOptions = {},
 ): Promise<Omit<ClientStand, 'messages'>> {
   const folder = mkdtempSync(join(tmpdir(), 'enclavejs-message-client-'))
+  // Also where the test hangs and never comes to its end.
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const path = join(folder, 'socket')
   server.listen(path)
   await once(server, 'listening')
@@ -49,7 +52,7 @@ export async function open(
     async [Symbol.asyncDispose]() {
       await client.close({ deadline: 0 })
       server.close()
-      rmSync(folder, { recursive: true })
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

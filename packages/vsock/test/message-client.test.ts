@@ -71,6 +71,8 @@ describe('requests', () => {
     await expect(at.client.request(new Uint8Array(2 ** 20 + 1))).rejects.toThrow(RangeError)
     await expect(at.client.request('text' as never)).rejects.toThrow(TypeError)
     await expect(at.client.request(message, { deadline: 0 })).rejects.toThrow(RangeError)
+    const misspelt = { deadlin: 1 } as object
+    await expect(at.client.request(message, misspelt)).rejects.toThrow(/^deadlin is not an option/)
   })
 
   test.each([
@@ -188,6 +190,7 @@ describe('close', () => {
     expect((await request).code).toBe('ERR_VSOCK_MESSAGE_CLOSED')
     expect(at.streams[0]?.destroyed).toBe(true)
     expect(() => at.client.close({ deadline: -1 })).toThrow(RangeError)
+    expect(() => at.client.close({ timeout: 1 } as object)).toThrow(/^timeout is not an option/)
   })
 
   test('while it connects', async () => {

@@ -236,5 +236,6 @@ describe('close', () => {
     expect(await peer.rest()).toEqual([])
     await at.messages.close()
     expect(() => at.messages.close({ deadline: -1 })).toThrow(RangeError)
+    expect(() => at.messages.close({ timeout: 1 } as object)).toThrow(/^timeout is not an option/)
   })
 })

@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { onTestFinished } from 'vitest'
 import { FrameDecoder } from '../src/frame-decoder.ts'
 import { encodeFrame } from '../src/frame.ts'
 import type { MessageContext, MessageHandler } from '../src/message-handler.ts'
@@ -36,6 +37,8 @@ export async function stand(
   options?: MessageServerOptions,
 ): Promise<Stand> {
   const folder = mkdtempSync(join(tmpdir(), 'enclavejs-messages-'))
+  // Also where the test hangs and never comes to its end.
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const path = join(folder, 'socket')
   const server = createServer()
   const messages = serveMessages(server, handler, options)
@@ -55,7 +58,7 @@ export async function stand(
     async [Symbol.asyncDispose]() {
       for (const peer of peers) peer.socket.destroy()
       await messages.close({ deadline: 0 })
-      rmSync(folder, { recursive: true })
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

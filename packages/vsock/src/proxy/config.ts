@@ -97,6 +97,9 @@ function readTcpListener(value: unknown, where: string): InboundOptions['listen'
 function readEnclave(value: unknown, where: string): InboundOptions['to'] {
   const fields = new Fields(value, where, ['port', 'cid', 'path', 'toHost'])
   if (fields.has('cid') === fields.has('path')) throw configError(where, 'one of cid and path')
+  if (fields.has('path') && fields.has('toHost')) {
+    throw configError(`${where}.toHost`, 'nothing beside a path, which has no such flag')
+  }
   return {
     port: fields.integer('port', 0, PORT_MOST),
     ...optional('cid', fields.optionalInteger('cid', 0, CID_MOST)),
@@ -113,6 +116,10 @@ function readVsockListener(value: unknown, where: string): VsockListenerOptions 
     }
     throw configError(place, `an integer of 0 to ${CID_MOST}`, cid)
   })
+  // Also beside another way: a list that came out empty says that nobody may.
+  if (fields.has('allowedCids') && allowedCids.length === 0) {
+    throw configError(`${where}.allowedCids`, 'at least one CID')
+  }
   const path = fields.optionalString('path')
   const anyCid = fields.boolean('anyCid')
   const ways = [allowedCids.length > 0, anyCid, path !== undefined].filter(Boolean).length

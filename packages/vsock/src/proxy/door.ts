@@ -9,8 +9,8 @@ import { abort, Relay } from './relay.ts'
 const MAX_CONNECTIONS = 1000
 const CONNECT_TIMEOUT = 10_000
 const IDLE_TIMEOUT = 300_000
-/** For how long a listener that closes still takes what is in the kernel's queue, in milliseconds. */
-const QUEUE_TIME = 250
+/** As many as the kernel's queue holds (`backlog`): a listener that closes takes no more than those. */
+const QUEUE_MOST = 4096
 /** For how long connections that were cut off may take to close, in milliseconds. */
 const CUT_TIME = 500
 
@@ -103,9 +103,10 @@ export class Door {
    * is left after so many milliseconds. Gives the number of those, by earlier calls included.
    */
   async close(deadline: number): Promise<number> {
-    await this.#emptyQueue()
+    const end = performance.now() + deadline
+    await this.#emptyQueue(end)
     this.#server.close()
-    if (!(await this.#ended(deadline))) {
+    if (!(await this.#ended(Math.max(0, end - performance.now())))) {
       for (const [served, cut] of this.#serving) {
         if (!this.#cut.has(served)) cut()
         this.#cut.add(served)
@@ -116,15 +117,19 @@ export class Door {
     return this.#cut.size
   }
 
-  /** Until a turn of the event loop brings no connection: libuv accepts one of a listener's at a turn. */
-  async #emptyQueue(): Promise<void> {
-    const end = performance.now() + QUEUE_TIME
+  /**
+   * Until a turn of the event loop brings no connection (libuv accepts one of a listener's at a turn), or as many have come
+   * as were in the kernel's queue at most, so that those who go on connecting do not keep it open. On a busy machine that
+   * takes its time: who was in the queue has connected, and is served.
+   */
+  async #emptyQueue(end: number): Promise<void> {
+    const most = this.#accepted + QUEUE_MOST
     let seen: number
     do {
       seen = this.#accepted
       // The poll of this turn may be over: the next one's is what counts.
       for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
-    } while (seen !== this.#accepted && performance.now() < end)
+    } while (seen !== this.#accepted && this.#accepted < most && performance.now() < end)
   }
 
   /** Whether all connections have ended within so many milliseconds. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
+import { ownOptions } from '../option.ts'
 import { Allowlist } from './allowlist.ts'
 import { readProxyOptions } from './config.ts'
 import { connectDoor } from './connect-door.ts'
@@ -44,7 +45,7 @@ export interface VsockProxy extends AsyncDisposable {
    * (30,000 unless given). Gives the number of connections that were cut off. A second call with a shorter deadline does
    * not wait for the first.
    *
-   * @throws {RangeError} `deadline` is not 0 to 86,400,000.
+   * @throws {TypeError | RangeError} `deadline` is not 0 to 86,400,000, or an option is not known.
    */
   close(options?: { readonly deadline?: number }): Promise<{ readonly cut: number }>
   /** Closes everything at once, as `close({ deadline: 0 })`. */
@@ -52,6 +53,8 @@ export interface VsockProxy extends AsyncDisposable {
 }
 
 const DAY = 86_400_000
+const CLOSE_OPTIONS = new Set(['deadline'])
+const SURROUNDINGS = new Set(['resolve'])
 type NamedDoor = readonly [kind: ProxyListener['kind'], door: Door]
 
 class RunningProxy implements VsockProxy {
@@ -80,9 +83,8 @@ class RunningProxy implements VsockProxy {
     return formatPrometheus(this.#counters)
   }
 
-  async close({ deadline = 30_000 }: { readonly deadline?: number } = {}): Promise<{
-    readonly cut: number
-  }> {
+  async close(options: { readonly deadline?: number } = {}): Promise<{ readonly cut: number }> {
+    const { deadline = 30_000 } = ownOptions(options, CLOSE_OPTIONS, 'close')
     if (!(deadline >= 0 && deadline <= DAY)) {
       throw new RangeError(`deadline: expected 0 to ${DAY} ms, got ${deadline}`)
     }
@@ -108,6 +110,7 @@ class RunningProxy implements VsockProxy {
  * @throws {VsockError} `ERR_VSOCK_PROXY_CONFIG` when an option is unknown or out of bounds; `ERR_VSOCK_PROXY_NOT_ALLOWED`
  * when a destination is not in `allowlist`; `ERR_VSOCK_BINDING` without AF_VSOCK. A system error (`EADDRINUSE`) when a
  * port cannot be taken; then nothing listens.
+ * @throws {TypeError} `surroundings` has a name that is not known.
  * @example
  * ```ts
  * import { startProxy } from '@enclavejs/vsock/proxy'
@@ -126,8 +129,9 @@ class RunningProxy implements VsockProxy {
  */
 export async function startProxy(
   options: ProxyOptions,
-  { resolve = nameServers() }: ProxySurroundings = {},
+  surroundings: ProxySurroundings = {},
 ): Promise<VsockProxy> {
+  const { resolve = nameServers() } = ownOptions(surroundings, SURROUNDINGS, 'startProxy')
   const { doors, destinations, counters, metrics } = assemble(options, resolve)
   const server = metrics === undefined ? undefined : metricsServer(counters)
   const proxy = new RunningProxy(doors, counters, server)

@@ -332,7 +332,10 @@ describe('createPortEgress', () => {
     ['half a port', { 'a.b:443': 1.5 }, TypeError, "ports['a.b:443']: expected an integer"],
     ['a text', { 'a.b:443': '1' as never }, TypeError, "ports['a.b:443']: expected an integer"],
     ['a name twice', { 'a.b:443': 1, 'A.B.:443': 2 }, TypeError, 'ports: expected each'],
-    ['an address twice', { 'fd00::1:80': 1, '[FD00:0::1]:80': 1 }, TypeError, 'ports: expected'],
+    ['an address twice', { '[fd00::1]:80': 1, '[FD00:0::1]:80': 1 }, TypeError, 'ports: expected'],
+    ['an address that may be another without a port', { 'fd00::1:80': 1 }, TypeError, 'host: '],
+    ['half a bracket', { '[fd00::1:80': 1 }, TypeError, 'host: '],
+    ['no map at all', null as never, TypeError, 'ports: expected a port for each'],
   ])('refuses %s', (_what, ports, type, said) => {
     const make = (): unknown => createPortEgress({ ports })
     expect(make).toThrow(type)
@@ -358,6 +361,40 @@ describe('options', () => {
     const ports = { ports: { 'a.b:443': 1 }, pots: {} }
     expect(() => createPortEgress(ports)).toThrow(/^pots is not an option/)
     expect(() => createPortEgress(ports)).toThrow(TypeError)
+  })
+
+  it.each([
+    ['a key of an entry of allow', { allow: [{ host: 'a.b', port: 443, path: '/only' }] }, 'path'],
+    ['a key of the door', { connect: { port: 8001, allowHalfOpen: false } }, 'allowHalfOpen'],
+    ['a misspelt key of the door', { connect: { port: 8001, Cid: 3 } }, 'Cid'],
+  ])('that are not known are refused within: %s', (_what, more, name) => {
+    const options = { connect: door, allow: [{ host: 'a.b', port: 443 }], ...more }
+    expect(() => createEgress(options)).toThrow(TypeError)
+    expect(() => createEgress(options)).toThrow(new RegExp(`^${name} is not an option`))
+  })
+
+  it.each([
+    ['no list', { allow: { host: 'a.b', port: 443 } }, /^allow: expected a list/],
+    ['no entry', { allow: ['a.b:443'] }, /^an entry of allow takes an object/],
+    ['no port of the door', { connect: { cid: 3 } }, /^port: expected/],
+    ['two doors in one', { connect: { cid: 3, path: '/v', port: 1 } }, /^cid and path/],
+  ])('that are not as described are refused at once: %s', (_what, more, said) => {
+    const options = { connect: door, allow: [{ host: 'a.b', port: 443 }], ...more }
+    expect(() => createEgress(options as never)).toThrow(TypeError)
+    expect(() => createEgress(options as never)).toThrow(said)
+  })
+
+  it('are copied: what is changed later changes nothing', async () => {
+    await using world = new World()
+    become(world, 16)
+    const [allow, at] = [[{ host: 'a.b', port: 443 }], { cid: 3, port: 1 }]
+    const egress = createEgress({ connect: at, allow })
+    allow.push({ host: 'c.d', port: 443 })
+    at.port = 2
+    await expect(egress('c.d', 443, {})).rejects.toMatchObject({
+      code: 'ERR_VSOCK_EGRESS_NOT_ALLOWED',
+    })
+    await expect(egress('a.b', 443, {})).rejects.toMatchObject({ cause: { cid: 3, port: 1 } })
   })
 
   it.each(['timeout', 'path'])('of a polluted prototype are none: %s', async (name) => {

@@ -142,6 +142,8 @@ describe('readProxyHeader', () => {
     const socket = {} as Socket
     await expect(readProxyHeader(socket, { timeout: 0 })).rejects.toThrow(RangeError)
     await expect(readProxyHeader(socket, { timeout: Number.NaN })).rejects.toThrow(RangeError)
+    const misspelt = { timeuot: 1 } as object
+    await expect(readProxyHeader(socket, misspelt)).rejects.toThrow(/^timeuot is not an option/)
   })
 
   it('refuses or reads whatever follows the signature, and nothing else happens', async () => {

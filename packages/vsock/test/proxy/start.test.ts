@@ -1,10 +1,12 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import { startProxy } from '@enclavejs/vsock/proxy'
-import { drained, echo, names, until, World } from './world.ts'
+import { startProxy, type ProxyEvent } from '@enclavejs/vsock/proxy'
+import { deferred, drained, echo, names, until, World } from './world.ts'
 
 function entry(world: World, port: number, backend: number, more: object = {}) {
   return { listen: { port, path: world.path }, to: { host: '127.0.0.1', port: backend }, ...more }
@@ -14,8 +16,10 @@ describe('close', () => {
   it('lets what is open end, and loses none of it', async () => {
     await using world = new World()
     const parts = 20
+    const all = deferred<void>()
     const backend = await world.backend((socket) => {
       void drained(socket).then(async ({ bytes }) => {
+        await all.promise
         for (let part = 0; part < parts; part++) {
           socket.write(`${bytes.toString()} ${part};`)
           await sleep(10)
@@ -29,7 +33,8 @@ describe('close', () => {
     await until(() => proxy.listeners[0]!.open === 50, 'all of them')
     const closed = proxy.close({ deadline: 10_000 })
     await until(() => world.eventsOf('open').length === 50, 'all of them connected')
-    await sleep(50)
+    await until(() => !existsSync(`${world.path}_8000`), 'the listener to be gone')
+    all.resolve()
     const late = connect({ path: `${world.path}_8000` })
     const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException]
     expect(['ENOENT', 'ECONNREFUSED']).toContain(error.code)
@@ -52,6 +57,42 @@ describe('close', () => {
     expect(await closed).toEqual({ cut: 0 })
   })
 
+  it('serves what the kernel had taken already, also where that takes its time', async () => {
+    await using world = new World()
+    const backend = await world.backend(echo)
+    const proxy = await world.proxy({ outbound: [entry(world, 8000, backend)] })
+    const busy = (event: unknown): void => {
+      if ((event as ProxyEvent).type !== 'open') return
+      for (const end = performance.now() + 15; performance.now() < end;) continue
+    }
+    subscribe('enclavejs:vsock:proxy', busy)
+    try {
+      const clients = Array.from({ length: 60 }, (_, index) => world.dial(8000).end(`${index}`))
+      const closed = proxy.close()
+      const answers = clients.map(async (client) => (await drained(client)).bytes.toString())
+      expect(await Promise.all(answers)).toEqual(clients.map((_, index) => `${index}`))
+      expect(await closed).toEqual({ cut: 0 })
+    } finally {
+      unsubscribe('enclavejs:vsock:proxy', busy)
+    }
+  })
+
+  it('closes while somebody goes on connecting', async () => {
+    await using world = new World()
+    const backend = await world.backend(echo)
+    const proxy = await world.proxy({ outbound: [entry(world, 8000, backend)] })
+    let ended = false
+    const again = (): void => {
+      if (!ended) world.dial(8000).once('close', again).end('x').resume()
+    }
+    for (let count = 0; count < 20; count++) again()
+    await world.event('open', 20)
+    const began = performance.now()
+    await proxy.close({ deadline: 500 })
+    ended = true
+    expect(performance.now() - began).toBeLessThan(5000)
+  })
+
   it('cuts off what is left at the deadline', async () => {
     await using world = new World()
     const backend = await world.backend(echo)
@@ -71,6 +112,7 @@ describe('close', () => {
     await using world = new World()
     const proxy = await world.proxy({ outbound: [entry(world, 8000, 1)] })
     await expect(proxy.close({ deadline })).rejects.toThrow(RangeError)
+    await expect(proxy.close({ timeout: 1 } as object)).rejects.toThrow(/^timeout is not an option/)
   })
 
   it('does not wait for a destination that does not answer', async () => {

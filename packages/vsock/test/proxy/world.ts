@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import { onTestFinished } from 'vitest'
 import {
   startProxy,
   type ProxyEvent,
@@ -29,6 +30,8 @@ export class World implements AsyncDisposable {
 
   constructor() {
     subscribe('enclavejs:vsock:proxy', this.#listen)
+    // Also where the test hangs and never comes to its end.
+    onTestFinished(() => rmSync(this.directory, { recursive: true, force: true }))
   }
 
   async proxy(options: ProxyOptions, surroundings?: ProxySurroundings): Promise<VsockProxy> {
