@@ -45,6 +45,18 @@ describe('check-arrows', () => {
   })
   refuses(arrows.refusals, [
     [
+      'a verifier behind the door of the attester',
+      {
+        'packages/attested-tls/package.json': manifest('attested-tls', {
+          dependencies: { '@enclavejs/attestation': '^0.1.0' },
+        }),
+        'packages/attested-tls/src/server.ts': `export { serve } from './serve.ts'\n`,
+        'packages/attested-tls/src/serve.ts': `export { verify as serve } from '@enclavejs/attestation'\n`,
+        'packages/attested-tls/src/client.ts': `export { serve } from './serve.ts'\n`,
+      },
+      /serve\.ts imports @enclavejs\/attestation, and src\/server\.ts, which may not, leads to it/,
+    ],
+    [
       'an import that the table does not allow, even of a type',
       {
         ...simulator,

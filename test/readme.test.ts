@@ -29,6 +29,7 @@ const NOT_RUN: readonly (readonly [command: RegExp, reason: string])[] = [
 const PUBLISHED = [
   'acm-enclave',
   'attestation',
+  'attested-tls',
   'cli',
   'eif',
   'kms-enclave',
@@ -103,7 +104,15 @@ describe('README.md', () => {
   })
 
   it('shows code that runs, for every package that one imports', () => {
-    for (const name of ['acm-enclave', 'attestation', 'kms-enclave', 'nsm', 'simulator', 'vsock']) {
+    for (const name of [
+      'acm-enclave',
+      'attestation',
+      'attested-tls',
+      'kms-enclave',
+      'nsm',
+      'simulator',
+      'vsock',
+    ]) {
       const runs = readmeBlocks.filter(
         ({ file, info }) => file === `packages/${name}/README.md` && info === 'ts',
       )
@@ -259,10 +268,13 @@ describe('the codes', () => {
     )
   }
 
-  it.each(['attestation', 'cli'])('of %s are all in its README, in order', (name) => {
-    expect(codesOf(name).length).toBeGreaterThan(2)
-    expect(listed(name)).toEqual(codesOf(name))
-  })
+  it.each(['attestation', 'attested-tls', 'cli'])(
+    'of %s are all in its README, in order',
+    (name) => {
+      expect(codesOf(name).length).toBeGreaterThan(2)
+      expect(listed(name)).toEqual(codesOf(name))
+    },
+  )
 
   it.each(['acm-enclave', 'kms-enclave', 'nsm', 'simulator', 'vsock'])(
     'of %s are all in its README',
