@@ -1,31 +1,44 @@
-// TLS that ends in an enclave, end to end: enclave and parent's proxy as processes of their own, a public port, and clients that are
-// not ours.
-import { execFile, fork, spawn, type ChildProcess } from 'node:child_process'
+// TLS that ends in an enclave, end to end: examples/acm-web-server and the parent's proxy as processes of their own, a public port,
+// and clients that are not ours.
+import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { startSimulatedAws, type SimulatedAws } from '@enclavejs/simulator/aws'
+import { createServer as createVsockServer } from '@enclavejs/vsock'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Clients, run } from './acm/clients.ts'
+import { Issuer } from './acm/issuer.ts'
+import { Visitor } from './acm/visitor.ts'
+import { WebServer } from './acm/web-server.ts'
+import { repository } from './temporary-tree.ts'
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const folder = mkdtempSync(join(tmpdir(), 'enclavejs-acm-'))
 const HOST = 'www.example.com'
+const BUCKET = 'my-certificates'
 const CHROMIUM = '/usr/bin/chromium'
 let aws: SimulatedAws
+let issuer: Issuer
 let parent: ChildProcess
 let port: number
-let ca: string
+let clients: Clients
 
 beforeAll(async () => {
-  aws = await startSimulatedAws({ directory: join(folder, 'simulator') })
-  aws.acm.createBucket('my-certificates')
-  ca = join(folder, 'issuer.pem')
-  writeFileSync(ca, aws.acm.issuerRoot)
+  const directory = join(folder, 'simulator')
+  aws = await startSimulatedAws({ directory })
+  aws.acm.createBucket(BUCKET)
+  process.env['ENCLAVEJS_SIMULATOR_DIR'] = directory
+  await import('@enclavejs/simulator/register/parent')
+  const requests = createVsockServer()
+  issuer = new Issuer(aws.acm, requests)
+  requests.listen({ port: 8005 })
   port = await freePort()
+  const ca = join(folder, 'issuer.pem')
+  writeFileSync(ca, aws.acm.issuerRoot)
+  clients = new Clients(HOST, port, ca)
   const config = join(folder, 'proxy.yaml')
   writeFileSync(
     config,
@@ -35,14 +48,18 @@ beforeAll(async () => {
     process.execPath,
     [
       ...['--conditions=@enclavejs/source', '--import', '@enclavejs/simulator/register/parent'],
-      ...[join(root, 'packages/cli/src/bin.ts'), 'proxy', '--config', config],
+      ...[join(repository, 'packages/cli/src/bin.ts'), 'proxy', '--config', config],
     ],
-    { cwd: root, env: { ...process.env, ...aws.environment }, stdio: ['ignore', 'pipe', 'pipe'] },
+    {
+      ...{ cwd: repository, env: { ...process.env, ...aws.environment } },
+      stdio: 'ignore',
+    },
   )
   await listening(port)
 })
 afterAll(async () => {
   parent.kill('SIGKILL')
+  await issuer.close()
   await aws.close()
   rmSync(folder, { recursive: true, force: true })
 })
@@ -64,43 +81,18 @@ async function listening(at: number): Promise<void> {
   await vi.waitUntil(answers, { timeout: 20_000, interval: 200 })
 }
 
-/** Starts the enclave's program, answers its requests for certificates, and waits until it serves. */
-async function startEnclave(keyAlgorithm: string): Promise<ChildProcess & { serials: string[] }> {
-  const child = fork(join(root, 'test/acm/enclave.ts'), {
-    cwd: root,
-    execArgv: ['--conditions=@enclavejs/source', '--import', '@enclavejs/simulator/register'],
-    env: { ...process.env, ...aws.environment, KEY_ALGORITHM: keyAlgorithm },
-  }) as ChildProcess & { serials: string[] }
-  child.serials = []
-  child.on('message', (message: { request?: string; serving?: string }) => {
-    if (message.serving !== undefined) child.serials.push(message.serving)
-    if (message.request === undefined) return
-    void aws.acm.answerRequest(message.request).then((issued) => child.send(issued))
-  })
-  await expect.poll(() => child.serials.length, { timeout: 40_000 }).toBe(1)
-  return child
+/** Starts the example, and waits until it serves. */
+async function start(keyAlgorithm: string, more: object = {}): Promise<WebServer> {
+  issuer.reset()
+  const configuration = {
+    ...{ hostNames: [HOST], bucket: BUCKET, key: `${keyAlgorithm}.json`, keyAlgorithm },
+    ...{ expectedBucketOwner: aws.account.accountId, keyArn: aws.keyArn, issuerPort: 8005 },
+    ...{ trustAnchors: [aws.acm.issuerRoot], roots: [aws.acm.ca, aws.kms.ca], ...more },
+  }
+  const server = new WebServer(configuration, aws.environment)
+  await expect.poll(() => server.lines.at(-1), { timeout: 40_000 }).toMatch(/^(?:serving|ERR_)/)
+  return server
 }
-
-function run(command: string, args: readonly string[]): Promise<string> {
-  return new Promise((resolve) => {
-    const child = execFile(command, args, { timeout: 20_000 }, (error, stdout, stderr) => {
-      resolve(`${stdout}${stderr}${error === null ? '' : `failed: ${String(error.code)}`}`)
-    })
-    child.stdin?.end()
-  })
-}
-
-const curl = (...more: string[]): Promise<string> =>
-  run('curl', [
-    ...['--silent', '--show-error', '--noproxy', '*', '--cacert', ca, ...more],
-    ...['--resolve', `${HOST}:${port}:127.0.0.1`, `https://${HOST}:${port}/`],
-  ])
-
-const openssl = (...more: string[]): Promise<string> =>
-  run('openssl', [
-    ...['s_client', '-connect', `127.0.0.1:${port}`, '-servername', HOST, '-CAfile', ca],
-    ...['-verify_return_error', '-verify_hostname', HOST, ...more],
-  ])
 
 /** The page as Chromium has it, which takes the test's root for good and nothing else. */
 function chromium(): Promise<string> {
@@ -122,55 +114,74 @@ describe('TLS that ends in an enclave', () => {
     if (!existsSync(CHROMIUM)) {
       return context.skip(`no ${CHROMIUM}: run \`apt-get install chromium\``)
     }
-    const enclave = await startEnclave('EC_secp384r1')
-    try {
-      expect(await chromium()).toContain('hello 127.0.0.1')
-    } finally {
-      enclave.kill('SIGKILL')
-      await once(enclave, 'exit')
-    }
+    await using server = await start('EC_secp384r1')
+    expect(await chromium()).toContain('hello 127.0.0.1')
+    expect(await server.stop()).toBe(0)
   })
 
   it.each(['EC_prime256v1', 'RSA_2048'])(
     'is spoken with curl and OpenSSL, 1.2 and 1.3, %s, and renewed',
     async (keyAlgorithm) => {
-      const enclave = await startEnclave(keyAlgorithm)
-      try {
-        for (const version of ['1.2', '1.3']) {
-          expect(await curl(`--tlsv${version}`, '--tls-max', version)).toBe('hello 127.0.0.1\n')
-          const said = await openssl(`-tls${version.replace('.', '_')}`)
-          expect(said).toContain('Verification: OK')
-          expect(said).toContain(`TLSv${version}`)
-        }
-        const untrusting = await run('curl', [
-          ...[
-            '--silent',
-            '--show-error',
-            '--noproxy',
-            '*',
-            '--resolve',
-            `${HOST}:${port}:127.0.0.1`,
-          ],
-          `https://${HOST}:${port}/`,
-        ])
-        expect(untrusting).toContain('failed: 60')
-        const [first] = enclave.serials
-        enclave.send({ renew: keyAlgorithm })
-        await expect.poll(() => enclave.serials.length, { timeout: 40_000 }).toBe(2)
-        expect(enclave.serials[1]).not.toBe(first)
-        const shown = await run('sh', [
-          '-c',
-          `openssl s_client -connect 127.0.0.1:${port} -servername ${HOST} </dev/null 2>/dev/null | openssl x509 -noout -serial`,
-        ])
-        expect(shown.trim()).toBe(`serial=${enclave.serials[1] ?? ''}`)
-        const bundle = Buffer.from(
-          aws.acm.getObject('my-certificates', 'www.json') ?? [],
-        ).toString()
-        expect(bundle).not.toContain('PRIVATE KEY')
-      } finally {
-        enclave.kill('SIGKILL')
-        await once(enclave, 'exit')
+      await using server = await start(keyAlgorithm)
+      for (const version of ['1.2', '1.3']) {
+        const page = await clients.curl([`--tlsv${version}`, '--tls-max', version])
+        expect(page).toBe('hello 127.0.0.1\n')
+        const said = await clients.openssl(`-tls${version.replace('.', '_')}`)
+        expect(said).toContain('Verification: OK')
+        expect(said).toContain(`TLSv${version}`)
+        expect(said).toContain(keyAlgorithm === 'RSA_2048' ? 'rsaEncryption' : 'id-ecPublicKey')
       }
+      expect(await clients.curl([], false)).toContain('failed: 60')
+      const first = server.told(/^serving (\w+)$/)
+      expect(await clients.serialNumber()).toBe(first)
+      issuer.renew()
+      const renewed = (): string | undefined => server.told(/^renewed version 2 (\w+)$/)
+      await expect.poll(renewed, { timeout: 20_000 }).toBeDefined()
+      expect(renewed()).not.toBe(first)
+      expect(await clients.serialNumber()).toBe(renewed())
+      const bundle = aws.acm.getObject(BUCKET, `${keyAlgorithm}.json`) ?? []
+      expect(Buffer.from(bundle).toString()).not.toContain('PRIVATE KEY')
+      expect(await server.stop()).toBe(0)
     },
   )
+
+  it('drops none of 200 clients at a renewal, and whoever comes after it sees the new certificate', async () => {
+    await using server = await start('EC_prime256v1', { key: 'many.json' })
+    const visit = (): Promise<Visitor> => Visitor.open(HOST, port, aws.acm.issuerRoot)
+    const visitors = await Promise.all(Array.from({ length: 200 }, visit))
+    const first = server.told(/^serving (\w+)$/)
+    const renewed = (): string | undefined => server.told(/^renewed version 2 (\w+)$/)
+    let seen = 0
+    for (let turn = 0; renewed() === undefined; turn++) {
+      if (turn === 5) issuer.renew()
+      using newcomer = await visit()
+      expect(await newcomer.ask()).toBe('hello 127.0.0.1')
+      expect(await visitors[turn % visitors.length]?.ask()).toBe('hello 127.0.0.1')
+      if (newcomer.serialNumber === first) seen++
+    }
+    expect(seen).toBeGreaterThan(4)
+    for (const one of await Promise.all(Array.from({ length: 20 }, visit))) {
+      expect(one.serialNumber).toBe(renewed())
+      one[Symbol.dispose]()
+    }
+    const pages = await Promise.all(visitors.map((one) => one.ask()))
+    expect(pages.filter((page) => page === 'hello 127.0.0.1')).toHaveLength(200)
+    expect(new Set(visitors.map((one) => one.serialNumber))).toEqual(new Set([first]))
+    for (const one of visitors) one[Symbol.dispose]()
+    expect(await server.stop()).toBe(0)
+  })
+
+  it('is not begun with a certificate of a CA that the image does not name', async () => {
+    const { ca } = aws.acm
+    await using server = await start('EC_prime256v1', { key: 'other.json', trustAnchors: [ca] })
+    expect(server.lines.at(-1)).toMatch(/^ERR_ACM_PATH: /)
+  })
+})
+
+describe('examples/acm-web-server', () => {
+  it('is pinned like hello-enclave', () => {
+    const read = (path: string): string => readFileSync(join(repository, 'examples', path), 'utf8')
+    expect(read('acm-web-server/enclave.lock.json')).toBe(read('hello-enclave/enclave.lock.json'))
+    expect(read('acm-web-server/Dockerfile')).toContain('COPY package.json main.ts ./')
+  })
 })

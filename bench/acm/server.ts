@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer, type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import {
   acceptProxied,
   createAcmCertificate,
@@ -67,7 +69,12 @@ const machine = createServer((socket) => {
 await once(machine, 'listening')
 console.log(JSON.stringify({ port: (server.address() as AddressInfo).port }))
 
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 for await (const _line of createInterface(process.stdin)) {
+  // What is garbage is none of the connections'.
+  collect()
+  collect()
   console.log(JSON.stringify({ rss: process.memoryUsage.rss() }))
 }
 process.exit()

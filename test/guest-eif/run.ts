@@ -14,6 +14,7 @@ import {
 import { createSha384, describeFile } from '@enclavejs/eif/node'
 import { findMachine } from '../guest/machine.ts'
 import { Results } from '../guest/results.ts'
+import { runAcm } from './acm.ts'
 import { runEnclave, type EnclaveConsole, type Launch } from './enclave.ts'
 import { runHello } from './hello.ts'
 import { makeImage, makeProgram, makeSigner } from './image.ts'
@@ -41,6 +42,7 @@ export async function runEif(machine: string, folder: string, results: Results):
   await runNsm(machine, folder, launch, results)
   await runHello(machine, folder, root, launch, results)
   await runKms(machine, folder, root, launch, results)
+  await runAcm(machine, folder, root, launch, results)
   const { boot, application, extra } = await makeProgram(folder, NONCE)
   const signer = makeSigner(folder)
   const build = async (

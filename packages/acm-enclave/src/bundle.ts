@@ -37,8 +37,7 @@ export function decodeBundle(bytes: Uint8Array): UnverifiedBundle {
   const members = readFlatObject(bytes)
   for (const name of members.keys()) {
     if (!REQUIRED.includes(name) && name !== 'version') {
-      const shown = JSON.stringify(name.slice(0, 64))
-      throw new AcmError('ERR_ACM_BUNDLE_UNKNOWN', `A bundle has no member ${shown}`)
+      throw new AcmError('ERR_ACM_BUNDLE_UNKNOWN', `A bundle has no member ${shown(name)}`)
     }
   }
   const read = (name: string): string => {
@@ -125,8 +124,7 @@ function readFlatObject(bytes: Uint8Array): Map<string, string> {
       const name = string()
       if (!take(':')) throw malformed('is no JSON')
       if (members.has(name)) {
-        const shown = JSON.stringify(name.slice(0, 64))
-        throw new AcmError('ERR_ACM_BUNDLE_DUPLICATE', `The bundle has ${shown} twice`)
+        throw new AcmError('ERR_ACM_BUNDLE_DUPLICATE', `The bundle has ${shown(name)} twice`)
       }
       members.set(name, string())
     } while (take(','))
@@ -135,6 +133,11 @@ function readFlatObject(bytes: Uint8Array): Map<string, string> {
   skip()
   if (at !== text.length) throw malformed('goes on after its end')
   return members
+}
+
+/** A name that somebody else wrote, for a line of a log. */
+function shown(name: string): string {
+  return JSON.stringify(name.slice(0, 64)).replace(/[^ -~]/g, '?')
 }
 
 function malformed(fault: string): AcmError {

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
-import { pathLenConstraint } from './basic-constraints.ts'
 import type { UnverifiedBundle } from './bundle.ts'
 import { AcmError } from './error.ts'
+import { begin, checkProfile, end, isForServers, nameOf, pathError } from './path-profile.ts'
 import { readPem, writePem } from './pem.ts'
 
 /** A leaf and its issuers, in order, each the issuer of the one before. */
@@ -25,16 +25,15 @@ export interface PathExpectations {
 }
 
 const ISSUERS_MAX = 10
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
-const ANY_USAGE = '2.5.29.37.0'
-
 /**
  * Puts the certificates of a bundle in order and checks them: each issued and signed by the next, issuers that are CAs and
- * may issue so deep, dates, the leaf a server's and for the expected names. Not whether clients trust the last, unless there are
- * `trustAnchors`; not revocation; not name constraints.
+ * may issue so deep and such names, dates, the leaf a server's and for the expected names. Not whether clients trust the last,
+ * unless there are `trustAnchors`. Not policies, which are none of a server's. Not revocation: an enclave would learn of it through
+ * the parent alone, who could withhold it, and the clients ask for themselves; what was revoked is replaced by publishing.
  *
- * @throws {AcmError} `ERR_ACM_CERTIFICATE`, `ERR_ACM_CERTIFICATE_USAGE`, `ERR_ACM_PATH`, `ERR_ACM_EXPIRED`,
- * `ERR_ACM_NOT_YET_VALID`, `ERR_ACM_NAME`
+ * @throws {AcmError} `ERR_ACM_CERTIFICATE`, `ERR_ACM_CERTIFICATE_USAGE`, `ERR_ACM_CRITICAL_EXTENSION`, `ERR_ACM_PATH`,
+ * `ERR_ACM_NAME_CONSTRAINTS`, `ERR_ACM_EXPIRED`, `ERR_ACM_NOT_YET_VALID`, `ERR_ACM_NAME`
+ * @see RFC 5280 §6.1
  */
 export function readCertificationPath(
   { certificate, certificateChain }: Pick<UnverifiedBundle, 'certificate' | 'certificateChain'>,
@@ -44,25 +43,14 @@ export function readCertificationPath(
   if (leaf === undefined || others.length > 0) throw certificateError('certificate', 'one')
   const issuers = order(leaf, readCertificates('certificateChain', certificateChain, ISSUERS_MAX))
   const path = [leaf, ...issuers]
-  checkUsage(leaf)
-  checkDepth(issuers)
-  checkDates(path, currentDate)
-  checkAnchor(path, trustAnchors)
-  checkNames(leaf, hostNames)
+  const anchor = findAnchor(path, trustAnchors)
+  const whole = anchor === undefined ? path : [...path, anchor]
+  checkProfile(whole, { hostNames, currentDate })
   const pem = path
     .map(({ raw }) => Buffer.from(writePem('CERTIFICATE', raw)).toString('latin1'))
     .join('')
-  const notAfter = new Date(Math.min(...path.map((one) => end(one).getTime())))
+  const notAfter = new Date(Math.min(...whole.map((one) => end(one).getTime())))
   return { leaf, issuers, pem, notAfter, notBefore: begin(leaf) }
-}
-
-/** The end of a certificate's validity. (`validToDate` is not in Node 22.) */
-function end(certificate: X509Certificate): Date {
-  return new Date(certificate.validTo)
-}
-
-export function begin(certificate: X509Certificate): Date {
-  return new Date(certificate.validFrom)
 }
 
 function readCertificates(member: string, pem: string, most: number): X509Certificate[] {
@@ -93,7 +81,7 @@ function order(leaf: X509Certificate, candidates: readonly X509Certificate[]): X
     }
     const issuer = [...left.values()].find((one) => isIssuedBy(subject, one))
     if (issuer === undefined) throw pathError(`no issuer of ${nameOf(subject)} is there`)
-    checkStrength(issuer)
+    checkIssuer(issuer)
     left.delete(issuer.fingerprint256)
     issuers.push(issuer)
     subject = issuer
@@ -111,93 +99,30 @@ function isIssuedBy(subject: X509Certificate, issuer: X509Certificate): boolean 
   }
 }
 
-function checkStrength({ publicKey, subject }: X509Certificate): void {
-  const { modulusLength = 2048 } = publicKey.asymmetricKeyDetails ?? {}
+function checkIssuer(issuer: X509Certificate): void {
+  const { modulusLength = 2048 } = issuer.publicKey.asymmetricKeyDetails ?? {}
   if (modulusLength < 2048) {
-    throw pathError(`the issuer ${oneLine(subject)} has an RSA key of ${modulusLength} bits`)
+    throw pathError(`${nameOf(issuer)} has an RSA key of ${modulusLength} bits`)
   }
+  if (!isForServers(issuer)) throw pathError(`${nameOf(issuer)} may not issue for servers`)
 }
 
-function checkUsage(leaf: X509Certificate): void {
-  const usages = leaf.keyUsage as string[] | undefined
-  if (leaf.ca) throw usageError('it is a CA')
-  if (usages !== undefined && !usages.includes(SERVER_AUTH) && !usages.includes(ANY_USAGE)) {
-    throw usageError('its extended key usage does not name servers')
-  }
-}
-
-/** pathLenConstraint: how many issuers may stand between one and the leaf (RFC 5280 §4.2.1.9). */
-function checkDepth(issuers: readonly X509Certificate[]): void {
-  let between = 0
-  for (const issuer of issuers) {
-    const limit = pathLenConstraint(issuer.raw)
-    if (limit !== undefined && between > limit) {
-      throw pathError(`${nameOf(issuer)} may have ${limit} issuers below it, and has ${between}`)
-    }
-    if (issuer.subject !== issuer.issuer) between++
-  }
-}
-
-function checkDates(path: readonly X509Certificate[], currentDate: Date): void {
-  const now = currentDate.getTime()
-  for (const one of path) {
-    if (end(one).getTime() < now) {
-      throw new AcmError(
-        'ERR_ACM_EXPIRED',
-        `${nameOf(one)} was valid until ${end(one).toISOString()}, and it is ${currentDate.toISOString()}`,
-      )
-    }
-    if (begin(one).getTime() > now) {
-      throw new AcmError(
-        'ERR_ACM_NOT_YET_VALID',
-        `${nameOf(one)} is valid from ${begin(one).toISOString()}, and it is ${currentDate.toISOString()}; look at the enclave's clock`,
-      )
-    }
-  }
-}
-
-function checkAnchor(
+/** The anchor that the path ends below; undefined where it is in the path itself, or none is asked for. */
+function findAnchor(
   path: readonly X509Certificate[],
   trustAnchors: readonly string[] | undefined,
-): void {
+): X509Certificate | undefined {
   const last = path.at(-1) as X509Certificate
   if (trustAnchors === undefined) {
-    if (path.length > 1 || isIssuedBy(last, last)) return
+    if (path.length > 1 || isIssuedBy(last, last)) return undefined
     throw pathError('certificateChain is empty, and the certificate is not its own issuer')
   }
   const anchors = trustAnchors.map((pem) => new X509Certificate(pem))
-  const ends = anchors.some(
-    (anchor) => anchor.fingerprint256 === last.fingerprint256 || isIssuedBy(last, anchor),
-  )
-  if (!ends) throw pathError(`${nameOf(last)} does not end in one of trustAnchors`)
-}
-
-function checkNames(leaf: X509Certificate, hostNames: readonly string[]): void {
-  const alternatives = (leaf.subjectAltName ?? '').toLowerCase().split(', ')
-  for (const name of hostNames) {
-    const found = name.startsWith('*.')
-      ? alternatives.includes(`dns:${name.toLowerCase()}`)
-      : leaf.checkHost(name, {
-          subject: 'never',
-          wildcards: true,
-          partialWildcards: false,
-          multiLabelWildcards: false,
-        }) !== undefined
-    if (!found) {
-      throw new AcmError(
-        'ERR_ACM_NAME',
-        `The certificate is not for ${name}, but for ${oneLine(leaf.subjectAltName ?? 'no name')}`,
-      )
-    }
-  }
-}
-
-function nameOf(certificate: X509Certificate): string {
-  return `the certificate ${JSON.stringify(oneLine(certificate.subject))}`
-}
-
-function oneLine(text: string | undefined): string {
-  return (text ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, 200)
+  if (anchors.some((anchor) => anchor.fingerprint256 === last.fingerprint256)) return undefined
+  const anchor = anchors.find((one) => isIssuedBy(last, one))
+  if (anchor !== undefined) checkIssuer(anchor)
+  if (anchor === undefined) throw pathError(`${nameOf(last)} does not end in one of trustAnchors`)
+  return anchor
 }
 
 function certificateError(member: string, expected: string, cause?: unknown): AcmError {
@@ -209,12 +134,4 @@ function certificateError(member: string, expected: string, cause?: unknown): Ac
     ),
     cause === undefined ? {} : { cause },
   )
-}
-
-function usageError(fault: string): AcmError {
-  return new AcmError('ERR_ACM_CERTIFICATE_USAGE', `The certificate is none for a server: ${fault}`)
-}
-
-function pathError(fault: string): AcmError {
-  return new AcmError('ERR_ACM_PATH', `The certification path is broken: ${fault}`)
 }

@@ -1,4 +1,4 @@
-/** Just as much DER (X.690) as a certificate's basicConstraints and a PKCS #10 request need. */
+/** Just as much DER (X.690) as a certificate's extensions and a PKCS #10 request need. */
 export interface Element {
   readonly tag: number
   readonly contents: Uint8Array
@@ -9,17 +9,19 @@ export interface Element {
 export const SEQUENCE = 0x30
 export const OBJECT_IDENTIFIER = 0x06
 export const OCTET_STRING = 0x04
+export const INTEGER = 0x02
 
-/** The first element of `bytes`; undefined where there is none that is whole. */
+/** The first element of `bytes`; undefined where there is none that is whole, or its length is not written as DER writes it. */
 export function readElement(bytes: Uint8Array): Element | undefined {
   const [tag, first] = bytes
-  if (tag === undefined || first === undefined) return undefined
+  if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f) return undefined
   const more = first < 0x80 ? 0 : first & 0x7f
-  if (more > 3) return undefined
+  if (more > 3 || (first >= 0x80 && more === 0)) return undefined
   let length = first < 0x80 ? first : 0
   for (const octet of bytes.subarray(2, 2 + more)) length = length * 256 + octet
   const begin = 2 + more
-  if (begin + length > bytes.length) return undefined
+  const isShortest = more === 0 || length >= (more === 1 ? 0x80 : 256 ** (more - 1))
+  if (!isShortest || begin + length > bytes.length) return undefined
   return {
     tag,
     contents: bytes.subarray(begin, begin + length),
@@ -27,15 +29,16 @@ export function readElement(bytes: Uint8Array): Element | undefined {
   }
 }
 
-/** All elements in `bytes`, as far as they are whole. */
-export function readElements(bytes: Uint8Array): Element[] {
+/** The elements that `bytes` are; undefined where they are not whole elements to their end. */
+export function readElements(bytes: Uint8Array): Element[] | undefined {
   const elements: Element[] = []
-  for (let left = bytes; ;) {
+  for (let left = bytes; left.length > 0;) {
     const element = readElement(left)
-    if (element === undefined) return elements
+    if (element === undefined) return undefined
     elements.push(element)
     left = element.rest
   }
+  return elements
 }
 
 /** One element over the concatenation of `parts`. */

@@ -20,6 +20,10 @@ export type AcmErrorCode =
   | 'ERR_ACM_CERTIFICATE_USAGE'
   /** The certificates form no path: an issuer is missing, did not sign, is no CA, or one belongs to another path. */
   | 'ERR_ACM_PATH'
+  /** A CA of the path may not issue for a name of a certificate below it. */
+  | 'ERR_ACM_NAME_CONSTRAINTS'
+  /** A certificate of the path has a critical extension that is not understood here. */
+  | 'ERR_ACM_CRITICAL_EXTENSION'
   /** A certificate of the path has ended. */
   | 'ERR_ACM_EXPIRED'
   /** A certificate of the path has not begun. */

@@ -29,6 +29,7 @@ const NAMES: ReadonlySet<string> = new Set([
  * must be imported again.
  *
  * @throws {AcmServiceError} `ERR_ACM_SERVICE`: not exportable, not there, not allowed
+ * @throws {AcmError} `ERR_ACM_KEY_KIND` for a key that would not be served
  * @throws {AcmError} as {@link publishCertificate}
  * @see https://docs.aws.amazon.com/acm/latest/APIReference/API_ExportCertificate.html
  */
@@ -43,25 +44,26 @@ export async function importExportableCertificate(
   const way = Object.fromEntries(
     Object.entries(rest).filter(([name]) => WAY_NAMES.includes(name)),
   ) as AttestedWay
-  const answer = await callAws(
-    {
-      ...{ service: 'acm', region, operation: 'ExportCertificate' },
-      headers: {
-        'content-type': 'application/x-amz-json-1.1',
-        'x-amz-target': 'CertificateManager.ExportCertificate',
+  let exported: ReturnType<typeof readExport>
+  try {
+    const answer = await callAws(
+      {
+        ...{ service: 'acm', region, operation: 'ExportCertificate' },
+        headers: {
+          'content-type': 'application/x-amz-json-1.1',
+          'x-amz-target': 'CertificateManager.ExportCertificate',
+        },
+        body: JSON.stringify({ CertificateArn: arn, Passphrase: passphrase.toString('base64') }),
       },
-      body: JSON.stringify({ CertificateArn: arn, Passphrase: passphrase.toString('base64') }),
-    },
-    way,
-  )
-  const { certificate, certificateChain, privateKey } = readExport(answer, passphrase)
-  passphrase.fill(0)
-  return storeBundle(
-    privateKey,
-    namesOf(certificate),
-    { certificate, certificateChain },
-    { arn, ...rest },
-  )
+      way,
+    )
+    exported = readExport(answer, passphrase)
+  } finally {
+    passphrase.fill(0)
+  }
+  const { certificate, certificateChain, privateKey } = exported
+  const issued = { certificate, certificateChain }
+  return storeBundle(privateKey, namesOf(certificate), issued, { arn, ...rest })
 }
 
 function readExport(

@@ -83,7 +83,8 @@ function parse(der: Uint8Array, type: Encoding): KeyObject {
   }
 }
 
-function checkKind({
+/** @throws {AcmError} `ERR_ACM_KEY_KIND` */
+export function checkKind({
   asymmetricKeyType: type,
   asymmetricKeyDetails: details = {},
 }: KeyObject): void {

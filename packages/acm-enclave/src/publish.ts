@@ -10,6 +10,7 @@ import { inOurWords, openKms } from './kms-decryption.ts'
 import { ObjectStore } from './object-store.ts'
 import { refuseUnknown } from './option.ts'
 import { writePem } from './pem.ts'
+import { checkKind } from './private-key.ts'
 import { LOCATION_NAMES, readLocation, type BundleLocation } from './source/bundle-object.ts'
 import { kmsKey } from './source/own-key.ts'
 
@@ -71,6 +72,7 @@ export async function storeBundle(
   if (asked !== undefined && (!Number.isSafeInteger(asked) || asked < 1 || asked >= 1e15)) {
     throw new RangeError('version must be a whole number from 1')
   }
+  checkKind(privateKey)
   const { certificate, certificateChain } = issued
   const path = readCertificationPath(
     { certificate, certificateChain },

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
-import { begin } from './certification-path.ts'
 import { AcmError } from './error.ts'
+import { begin } from './path-profile.ts'
 
 /** Replaced certificates that are remembered; those before them are told by their dates. */
 const REMEMBERED = 1000

@@ -109,6 +109,16 @@ describe('a bundle', () => {
     expect(codeOf(input)).toBe(code)
   })
 
+  it('is refused in one line of printable characters, whatever its members are called', () => {
+    const name = '\u2028\u007f\u0085\u202e\ud83d'
+    for (const one of [
+      bundle({ [name]: 'x' }),
+      bytes(json.replace('{', `{"${name}":"","${name}":"",`)),
+    ]) {
+      expect(() => decodeBundle(one)).toThrow(/^[ -~]+$/)
+    }
+  })
+
   it('is refused or read, never else', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (input) => {

@@ -1,4 +1,7 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { CertificateSource } from '../src/certificate-source.ts'
+import { writeCertificationRequest } from '../src/certification-request.ts'
 import {
   createAcmCertificate,
   type AcmCertificate,
@@ -35,7 +38,7 @@ afterEach(async () => {
 
 async function load(options: Partial<AcmCertificateOptions> = {}): Promise<AcmCertificate> {
   certificate = await createAcmCertificate({
-    source: ownSource(scene, { deadline: 3000, requestTimeout: 1000, maxAttempts: 1 }),
+    source: ownSource(scene),
     hostNames: [HOST],
     startTimeoutMs: 0,
     ...options,
@@ -82,5 +85,39 @@ describe('an own bundle', () => {
   it('fails without the object', async () => {
     const source = ownSource(scene, { key: 'none' })
     expect(await failure(load({ source }))).toBe('ERR_ACM_OBJECT_MISSING')
+  })
+})
+
+describe('what KMS decrypted', () => {
+  const pem = (privateKey: KeyObject): Buffer =>
+    Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  const newKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+  const own = newKey()
+  const der = own.export({ type: 'pkcs8', format: 'der' })
+
+  it.each<[string, Buffer, string]>([
+    ['the key in PEM', pem(own), 'nothing'],
+    ['the key in DER', der, 'nothing'],
+    ['another key', pem(newKey()), 'ERR_ACM_KEY_MISMATCH'],
+    [
+      'a key that no server has',
+      pem(generateKeyPairSync('ed25519').privateKey),
+      'ERR_ACM_KEY_KIND',
+    ],
+    ['two keys', Buffer.concat([pem(own), pem(own)]), 'ERR_ACM_KEY_FORM'],
+    ['half a key', der.subarray(0, 60), 'ERR_ACM_KEY_FORM'],
+  ])('is overwritten: %s', async (_name, bytes, code) => {
+    const request = writeCertificationRequest(own, [HOST])
+    const issued = await scene.acm.answerRequest(request)
+    const bundle = { ...issued, encryptedPrivateKey: new Uint8Array(1), encryptionMethod: 'x' }
+    const held = Uint8Array.from(bytes)
+    const source = new CertificateSource({
+      description: 'bytes that the test can see',
+      fetch: async () => ({ bundle: { ...bundle, version: 1 }, etag: undefined }),
+      decrypt: async () => held,
+      close: async () => {},
+    })
+    expect(await failure(load({ source }))).toBe(code)
+    expect(held.every((byte) => byte === 0)).toBe(true)
   })
 })

@@ -46,6 +46,7 @@ function make(
   return new X509Certificate(der).toString()
 }
 
+const NULL = Uint8Array.of(5, 0)
 const root = make('root', 'root')
 const middle = make('middle', 'root')
 const leaf = make('leaf', 'middle')
@@ -194,6 +195,30 @@ describe('a certification path', () => {
       'ERR_ACM_NOT_YET_VALID',
     ],
     ['a CA as leaf', make('middle', 'root'), root, 'ERR_ACM_CERTIFICATE_USAGE'],
+    [
+      'a CA that may sign no certificates as leaf',
+      make('leaf', 'middle', {
+        extensions: [basicConstraints({ ca: true }), subjectAltName([HOST])],
+      }),
+      middle,
+      'ERR_ACM_CERTIFICATE_USAGE',
+    ],
+    [
+      'an issuer that may issue for clients alone',
+      leaf,
+      make('middle', 'root', { extensions: [...ca(), clientAuth()] }),
+      'ERR_ACM_PATH',
+    ],
+    ...[leafExtensions(), ca()].map((extensions, place): [string, string, string, string] => {
+      const unknown = { oid: '1.3.6.1.4.1.11129.2.4.3', critical: true, value: NULL }
+      const changed = { extensions: [...extensions, unknown] }
+      return [
+        `a critical extension that nobody knows in place ${place}`,
+        place === 0 ? make('leaf', 'middle', changed) : leaf,
+        place === 1 ? make('middle', 'root', changed) : middle,
+        'ERR_ACM_CRITICAL_EXTENSION',
+      ]
+    }),
     [
       'a leaf for clients',
       make('leaf', 'middle', { extensions: [clientAuth(), subjectAltName([HOST])] }),

@@ -250,6 +250,14 @@ describe('a parent that gives other credentials', () => {
     expect(await failure(load({ credentials }))).toBe('ERR_ACM_DENIED')
   })
 
+  it('never, or none at all', async () => {
+    store(scene, await makeBundle(scene))
+    const never = (): Promise<never> => new Promise(() => undefined)
+    expect(await failure(load({ credentials: never, deadline: 700 }))).toBe('ERR_ACM_STORE')
+    const none = (): Promise<never> => Promise.reject(new Error('none'))
+    expect(await failure(load({ credentials: none }))).toBe('ERR_ACM_CREDENTIALS')
+  })
+
   it('cannot put another’s bucket in its place', async () => {
     store(scene, await makeBundle(scene))
     expect(await failure(load({ expectedBucketOwner: '555555555555' }))).toBe(
@@ -301,6 +309,7 @@ describe('a parent in the middle', () => {
     ['a stall in the body', { kind: 'stall', part: 'body' }, 'ERR_ACM_STORE'],
     ['a cut in the body', { kind: 'truncate' }, 'ERR_ACM_STORE'],
     ['a reset in the body', { kind: 'reset' }, 'ERR_ACM_STORE'],
+    ['a byte now and then', { kind: 'slow', chunkBytes: 1, chunkDelayMs: 50 }, 'ERR_ACM_STORE'],
     ['a body without end', { kind: 'huge-body', bytes: 10_000_000 }, 'ERR_ACM_BUNDLE_SIZE'],
     ['a head without end', { kind: 'huge-headers', bytes: 1_000_000 }, 'ERR_ACM_BUNDLE_SIZE'],
     ['a page of HTML', { kind: 'raw-body', body: '<html>', status: 502 }, 'ERR_ACM_STORE'],
@@ -315,6 +324,9 @@ describe('a parent in the middle', () => {
   it.each<[string, Parameters<Scene['kms']['fault']>[0], string]>([
     ['a stall in the head', { kind: 'stall', part: 'head' }, 'ERR_ACM_KMS'],
     ['a stall in the body', { kind: 'stall', part: 'body' }, 'ERR_ACM_KMS'],
+    ['a cut in the body', { kind: 'truncate' }, 'ERR_ACM_KMS'],
+    ['a reset in the body', { kind: 'reset' }, 'ERR_ACM_KMS'],
+    ['a byte now and then', { kind: 'slow', chunkBytes: 1, chunkDelayMs: 50 }, 'ERR_ACM_KMS'],
     ['a body without end', { kind: 'huge-body', bytes: 10_000_000 }, 'ERR_ACM_KMS'],
     ['a key in the open', { kind: 'ignore-recipient' }, 'ERR_ACM_KMS'],
     ['another key’s answer', { kind: 'wrong-key-id' }, 'ERR_ACM_FOREIGN_KEY'],

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
   associateCertificate,
@@ -19,6 +19,7 @@ import {
   type AcmCertificate,
   type PublishOptions,
 } from '../src/index.ts'
+import { storeBundle } from '../src/publish.ts'
 import {
   ARN,
   ask,
@@ -308,6 +309,14 @@ describe('an exportable certificate', () => {
       code: 'ERR_ACM_SERVICE',
       serviceCode: 'ValidationException',
     })
+  })
+
+  it('with a key that no server has is not stored', async () => {
+    const { privateKey } = generateKeyPairSync('ed25519')
+    const issued = { certificate: '', certificateChain: '' }
+    const stored = storeBundle(privateKey, [HOST], issued, at({ key: 'none' }))
+    expect(await failure(stored)).toBe('ERR_ACM_KEY_KIND')
+    expect(scene.acm.getObject(BUCKET, 'none')).toBeUndefined()
   })
 
   it('is refused where ACM answers with something else', async () => {

@@ -1,6 +1,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:https'
+import { connect as connectUnix } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
+import { startProxy, type DestinationOptions } from '@enclavejs/vsock/proxy'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   createAcmCertificate,
@@ -251,24 +257,37 @@ describe('an outage', () => {
 
   it('of the proxy: service goes on', async () => {
     await publish()
-    let out = false
+    const folder = mkdtempSync(join(tmpdir(), 'acm-'))
+    const path = join(folder, 'vm')
+    const [kms, s3] = [scene.kms.address(), scene.acm.address()] as DestinationOptions[]
+    const outbound = [
+      { listen: { path, port: 8000 }, to: kms as DestinationOptions },
+      { listen: { path, port: 8003 }, to: s3 as DestinationOptions },
+    ]
     const connect = Object.assign(
-      async (...args: Parameters<typeof scene.connect>) => {
-        if (out) throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
-        return scene.connect(...args)
+      async (host: string) => {
+        const socket = connectUnix(`${path}_${host.startsWith('kms.') ? 8000 : 8003}`)
+        await once(socket, 'connect')
+        return socket
       },
       { roots: scene.connect.roots ?? [] },
     )
+    let proxy = await startProxy({ outbound })
+    open.push({ close: () => proxy.close({ deadline: 0 }) })
     const source = ownSource(scene, { ...QUICK, connect, credentials: scene.credentials })
     const certificate = await load({ source })
-    // The sockets that are open go first.
-    scene.acm.fault({ kind: 'refuse' })
-    out = true
+    const port = await serve(certificate)
+    await proxy.close({ deadline: 0 })
+    await publish()
     expect(await failure(certificate.refresh())).toBe('ERR_ACM_STORE')
-    expect(certificate.state.status).toBe('serving')
-    out = false
+    expect(certificate.state).toMatchObject({ status: 'serving', failures: 1 })
+    const socket = await dialTls(scene, port)
+    expect(await ask(socket, '/on')).toContain('200 OK')
+    socket.destroy()
+    proxy = await startProxy({ outbound })
     await certificate.refresh()
-    expect(certificate.state.failures).toBe(0)
+    expect(certificate.state).toMatchObject({ failures: 0, version })
+    rmSync(folder, { recursive: true })
   })
 
   it('at the start is waited for', async () => {

@@ -18,8 +18,8 @@ export const ACM_WAY_FLAGS: Flags = {
 export const ACM_WAY_HELP = `  --direct              TCP in the place of vsock, and the credentials of AWS's tools: environment, shared file, container,
                         IMDSv2. associate, status and disassociate always do so
   --connect-to [SERVICE=]H:P
-                        with TCP: dial this in the place of AWS's name, for s3, kms, ec2 or all; may be repeated. The
-                        certificate must be AWS's all the same
+                        with TCP: dial this in the place of AWS's name, for s3, kms, ec2, acm or all; may be repeated.
+                        The certificate must be AWS's all the same
   --root FILE           roots of TLS in the place of Amazon's, PEM; may be repeated
   --tls12               also take TLS 1.2`
 
@@ -49,9 +49,11 @@ function overTcp(targets: readonly string[]): Connect {
   const table = new Map<string, { host: string; port: number }>()
   for (const target of targets) {
     const [, service = '', host = '', port = ''] =
-      /^(?:(s3|kms|ec2)=)?([^=]+):(\d{1,5})$/.exec(target) ?? []
+      /^(?:(s3|kms|ec2|acm)=)?([^=]+):(\d{1,5})$/.exec(target) ?? []
     if (host === '' || Number(port) < 1 || Number(port) > 65_535) {
-      throw usage('--connect-to: HOST:PORT or SERVICE=HOST:PORT expected, SERVICE s3, kms or ec2')
+      throw usage(
+        '--connect-to: HOST:PORT or SERVICE=HOST:PORT expected, SERVICE s3, kms, ec2 or acm',
+      )
     }
     table.set(service, { host, port: Number(port) })
   }
@@ -69,5 +71,5 @@ function overTcp(targets: readonly string[]): Connect {
 
 /** `s3` of `BUCKET.s3.REGION.amazonaws.com`, and so on. */
 function serviceOf(host: string): string {
-  return /(?:^|\.)(s3|kms|ec2)\./.exec(host)?.[1] ?? ''
+  return /(?:^|\.)(s3|kms|ec2|acm)\./.exec(host)?.[1] ?? ''
 }

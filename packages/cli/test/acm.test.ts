@@ -144,6 +144,61 @@ describe('enclavejs acm publish', () => {
   })
 })
 
+describe('enclavejs acm import', () => {
+  const importing = (certificateArn: string): string[] => {
+    const all = ['acm', 'import', '--direct', '--certificate', certificateArn, ...way]
+    return [...all, ...where().slice(2, 4), '--object', 'imported.json', ...where().slice(6)]
+  }
+
+  it('stores what ACM gives out, and says whose the key is', async () => {
+    const arn = await acm.createCertificate({ names: [HOST], exportable: true })
+    const { status, stdout, stderr } = await enclavejs(importing(arn), { env })
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr:
+        'this key was outside of the enclave: whoever may call acm:ExportCertificate has it\n',
+    })
+    expect(stdout).toMatch(/^stored {4}s3:\/\/own-bucket\/imported\.json, version 1$/m)
+    expect(stdout).toContain(`bound to  ${arn}\n`)
+    const stored = Buffer.from(acm.getObject('own-bucket', 'imported.json') ?? []).toString()
+    expect(stored).not.toContain('PRIVATE')
+    const again = await enclavejs([...importing(arn), '--json'], { env })
+    expect(JSON.parse(again.stdout)).toMatchObject({ imported: { version: 2, arn } })
+  })
+
+  it('says so where ACM gives nothing out', async () => {
+    const arn = await acm.createCertificate({ names: [HOST] })
+    const { status, stderr } = await enclavejs(importing(arn), { env })
+    expect(status).toBe(1)
+    expect(stderr).toContain('failed: ERR_ACM_SERVICE')
+  })
+
+  it.each<[string[], string]>([
+    [['--bucket', 'b'], '--certificate is missing'],
+    [
+      [
+        '--certificate',
+        'x',
+        '--bucket',
+        'own-bucket',
+        '--object',
+        'o',
+        '--owner',
+        '123456789012',
+        '--key',
+        'k',
+      ],
+      '--certificate must be arn:PARTITION:acm',
+    ],
+    [['--host', HOST], '--host does not belong to acm import'],
+    [['--key-algorithm', 'RSA_2048'], '--key-algorithm does not belong to acm import'],
+  ])('refuses %j', async (args, said) => {
+    const { status, stderr } = await enclavejs(['acm', 'import', '--direct', ...args])
+    expect(status).toBe(2)
+    expect(stderr).toContain(said)
+  })
+})
+
 /** Leaf and issuers of a certificate in ACM. */
 async function getCertificate(arn: string): Promise<string> {
   const args = ['acm', 'associate', '--certificate', arn, '--role', role, ...way]
@@ -177,7 +232,7 @@ describe('enclavejs acm associate, status, disassociate', () => {
   })
 
   it.each<[string[], string]>([
-    [[], 'publish, associate, status or disassociate expected'],
+    [[], 'publish, import, associate, status or disassociate expected'],
     [['status', '--role', 'x'], '--role does not belong to acm status'],
     [['status', '--host', 'x'], '--host does not belong to acm status'],
     [['status', 'x'], 'is too many'],

@@ -1,17 +1,18 @@
 import type { AssociationOptions, CertificateAssociation } from '@enclavejs/acm-enclave'
+import { required, wrongUse } from '../acm-flags.ts'
 import { acmErrorCode, loadAcmPackage } from '../acm-package.ts'
 import { ACM_WAY_FLAGS, ACM_WAY_HELP, readAcmWay } from '../acm-way.ts'
-import { numberFlag, parseArguments, type Arguments, type Flags } from '../arguments.ts'
+import { parseArguments, type Arguments, type Flags } from '../arguments.ts'
 import { Exit, type Command } from '../command.ts'
-import { CliError, usage } from '../error.ts'
-import { readInput } from '../input-file.ts'
+import { usage } from '../error.ts'
 import { printJson } from '../output/json.ts'
 import { escapeText } from '../output/printable.ts'
 import type { Terminal } from '../terminal.ts'
 import { acmAgent } from './acm-agent.ts'
+import { importCertificate, LOCATION_FLAGS, publish } from './acm-bundle.ts'
 import { acmToken } from './acm-token.ts'
 
-const HELP = `enclavejs acm publish|associate|status|disassociate [flags]
+const HELP = `enclavejs acm publish|import|associate|status|disassociate [flags]
 
 Certificates for TLS that ends in an enclave.
 
@@ -26,6 +27,12 @@ Certificates for TLS that ends in an enclave.
     --bundle-version N  default: one more than that of the object that is there
     --key-algorithm NAME
                         EC_prime256v1 (default), EC_secp384r1, RSA_2048, RSA_3072, RSA_4096
+  import                takes certificate and private key out of ACM (ExportCertificate) and stores them in the same form. The
+                        key is not the enclave's alone: ACM made it, and whoever may call acm:ExportCertificate has it, the
+                        parent's role included where its credentials are used. Again after each renewal in ACM
+    --certificate ARN   of a private CA, or requested as exportable
+    --bucket, --object, --owner, --key, --region, --arn, --bundle-version
+                        as for publish; the default of --arn is the certificate's
   associate             has AWS store a certificate of ACM for a role, and at each renewal again
     --certificate ARN, --role ARN
   status                the roles that a certificate is associated with
@@ -42,9 +49,7 @@ ${ACM_WAY_HELP}
 
 Exit status: 0 done; 1 refused or failed (the code on stderr); 2 wrong use.`
 
-const PUBLISH = [
-  ...['bucket', 'object', 'owner', 'key', 'region', 'arn', 'bundle-version', 'key-algorithm'],
-]
+const PUBLISH = [...LOCATION_FLAGS, 'key-algorithm']
 
 type Action = (given: Arguments, terminal: Terminal) => Promise<void>
 
@@ -52,6 +57,7 @@ const ACTIONS: Readonly<
   Record<string, { readonly flags: readonly string[]; readonly run: Action }>
 > = {
   publish: { flags: PUBLISH, run: publish },
+  import: { flags: [...LOCATION_FLAGS, 'certificate'], run: importCertificate },
   associate: { flags: ['certificate', 'role'], run: associate },
   status: { flags: ['certificate'], run: status },
   disassociate: { flags: ['certificate', 'role'], run: disassociate },
@@ -78,7 +84,9 @@ export const acm: Command = {
     })
     const [name, extra] = given.positionals
     if (name === undefined || !Object.hasOwn(ACTIONS, name)) {
-      throw usage('publish, associate, status or disassociate expected; see enclavejs acm --help')
+      throw usage(
+        'publish, import, associate, status or disassociate expected; see enclavejs acm --help',
+      )
     }
     if (extra !== undefined) throw usage(`acm: the argument ${JSON.stringify(extra)} is too many`)
     const { flags, run } = ACTIONS[name] as (typeof ACTIONS)[string]
@@ -103,57 +111,6 @@ export const acm: Command = {
       return Exit.REFUSED
     }
   },
-}
-
-async function publish(given: Arguments, terminal: Terminal): Promise<void> {
-  const { createCertificateRequest, ownRoleStatements, publishCertificate } = await loadAcmPackage()
-  const version = numberFlag(given, 'bundle-version', { least: 1, most: 1e12, unit: 'a number' })
-  const algorithm = given.value('key-algorithm')
-  const [region, arn] = [given.value('region'), given.value('arn')]
-  const location = {
-    bucket: required(given, 'bucket'),
-    key: required(given, 'object'),
-    expectedBucketOwner: required(given, 'owner'),
-    keyArn: required(given, 'key'),
-    ...(region !== undefined && { region }),
-    ...(arn !== undefined && { arn }),
-  }
-  const way = await readAcmWay(given, given.has('direct'))
-  // Before anybody is asked for a certificate, what will be wrong afterwards.
-  wrongUse(() => ownRoleStatements(location))
-  const request = await wrongUse(() =>
-    createCertificateRequest({
-      hostNames: given.values('host'),
-      ...(algorithm !== undefined && { keyAlgorithm: algorithm as 'RSA_2048' }),
-    }),
-  )
-  if (given.has('json')) printJson(terminal, { request: request.pem })
-  else terminal.print(request.pem.trimEnd())
-  terminal.warn('the certificate, leaf and then issuers, PEM, on stdin:')
-  const issued = await readIssued()
-  const stored = await wrongUse(() =>
-    publishCertificate(request, issued, {
-      ...location,
-      ...way,
-      ...(version !== undefined && { version: Math.floor(version) }),
-    }),
-  )
-  if (given.has('json')) printJson(terminal, { published: stored })
-  else {
-    terminal.print(`stored    s3://${stored.bucket}/${stored.key}, version ${stored.version}`)
-    terminal.print(`bound to  ${stored.arn}`)
-    terminal.print(`valid     until ${stored.notAfter.toISOString()}`)
-  }
-}
-
-async function readIssued(): Promise<{ certificate: string; certificateChain: string }> {
-  const bytes = await readInput('-')
-  const text = Buffer.from(bytes ?? []).toString('latin1')
-  const [certificate = '', ...issuers] = text
-    .split(/(?<=-----END CERTIFICATE-----)/)
-    .filter((part) => part.includes('-----BEGIN CERTIFICATE-----'))
-  if (certificate !== '') return { certificate, certificateChain: issuers.join('\n') }
-  throw new CliError('ERR_CLI_FILE', 'stdin: a certificate in PEM expected; nothing was stored')
 }
 
 async function associate(given: Arguments, terminal: Terminal): Promise<void> {
@@ -200,38 +157,4 @@ function describe(one: CertificateAssociation, terminal: Terminal): void {
   terminal.print(`bucket  ${escapeText(one.CertificateS3BucketName)}`)
   terminal.print(`object  ${escapeText(one.CertificateS3ObjectKey)}`)
   terminal.print(`key     ${escapeText(one.EncryptionKmsKeyId)}`)
-}
-
-function required(given: Arguments, flag: string): string {
-  const value = given.value(flag)
-  if (value === undefined) throw usage(`--${flag} is missing`)
-  return value
-}
-
-/** The names of options are those of flags, but for three. */
-const FLAG_OF: readonly (readonly [RegExp, string])[] = [
-  [/^key must/, '--object must'],
-  [/^keyArn/, '--key'],
-  [/^expectedBucketOwner/, '--owner'],
-  [/^hostNames/, '--host'],
-  [/^keyAlgorithm/, '--key-algorithm'],
-  [/^certificateArn/, '--certificate'],
-  [/^roleArn/, '--role'],
-  [/^(bucket|region|arn|roots)\b/, '--$1'],
-]
-
-/** What the package takes for its caller's mistake is one of who typed the flags. */
-function wrongUse<T>(action: () => T): T {
-  const mapped = (error: unknown): never => {
-    if (!(error instanceof TypeError || error instanceof RangeError)) throw error
-    let message = error.message
-    for (const [pattern, flag] of FLAG_OF) message = message.replace(pattern, flag)
-    throw usage(message, { cause: error })
-  }
-  try {
-    const result = action()
-    return result instanceof Promise ? (result.catch(mapped) as T) : result
-  } catch (error) {
-    return mapped(error)
-  }
 }
