@@ -1,19 +1,10 @@
 // The Node-API face of key.h: keys as externals, signatures on libuv's thread pool, results as promises.
-#include <node_api.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "addon.h"
 #include "key.h"
-
-// Every Node-API call goes through this. On failure an exception is pending and the caller returns.
-#define TRY(env, call)           \
-  do {                           \
-    if ((call) != napi_ok) {     \
-      throw_last(env);           \
-      return NULL;               \
-    }                            \
-  } while (0)
 
 static const napi_type_tag key_tag = {0x61636d2d746f6b65, 0x6e2d6b65792d6a73};
 
@@ -31,57 +22,8 @@ struct job {
   uint8_t digest[MAX_DIGEST], signature[MAX_SIGNATURE];
 };
 
-static void throw_last(napi_env env) {
-  const napi_extended_error_info *info = NULL;
-  bool pending = false;
-  if (napi_get_last_error_info(env, &info) != napi_ok) return;
-  const char *message = info->error_message != NULL ? info->error_message : "Node-API call failed";
-  if (napi_is_exception_pending(env, &pending) == napi_ok && !pending) {
-    (void)napi_throw_error(env, NULL, message); // nothing is left to report a failure to
-  }
-}
-
-static napi_value misuse(napi_env env, const char *message) {
-  if (napi_throw_type_error(env, NULL, message) != napi_ok) throw_last(env);
-  return NULL;
-}
-
-static bool arguments(napi_env env, napi_callback_info info, napi_value *values, size_t count) {
-  size_t given = count;
-  if (napi_get_cb_info(env, info, &given, values, NULL, NULL) != napi_ok) {
-    throw_last(env);
-    return false;
-  }
-  if (given < count) (void)misuse(env, "too few arguments");
-  return given >= count;
-}
-
-static bool bytes(napi_env env, napi_value value, uint8_t **data, size_t *length) {
-  bool is_typed = false;
-  napi_typedarray_type type = napi_int8_array;
-  void *start = NULL;
-  if (napi_is_typedarray(env, value, &is_typed) != napi_ok ||
-      (is_typed && napi_get_typedarray_info(env, value, &type, length, &start, NULL, NULL) != napi_ok)) {
-    throw_last(env);
-    return false;
-  }
-  if (!is_typed || type != napi_uint8_array) {
-    (void)misuse(env, "not a Uint8Array");
-    return false;
-  }
-  *data = start;
-  return true;
-}
-
 static struct holder *holder_argument(napi_env env, napi_value value) {
-  bool tagged = false;
-  void *holder = NULL;
-  napi_valuetype type;
-  TRY(env, napi_typeof(env, value, &type));
-  if (type == napi_external) TRY(env, napi_check_object_type_tag(env, value, &key_tag, &tagged));
-  if (!tagged) return (struct holder *)(void *)misuse(env, "not a key");
-  TRY(env, napi_get_value_external(env, value, &holder));
-  return holder;
+  return external_argument(env, value, &key_tag, "not a key");
 }
 
 static void finalize(napi_env env, void *data, void *hint) {
@@ -97,7 +39,7 @@ static napi_value load(napi_env env, napi_callback_info info) {
   napi_value values[1], result;
   uint8_t *der = NULL;
   size_t length = 0;
-  if (!arguments(env, info, values, 1) || !bytes(env, values[0], &der, &length)) return NULL;
+  if (!arguments(env, info, values, 1) || !bytes_argument(env, values[0], &der, &length)) return NULL;
   EVP_PKEY *key = key_load(der, length);
   if (length > 0) OPENSSL_cleanse(der, length);
   if (key == NULL) {
@@ -107,8 +49,7 @@ static napi_value load(napi_env env, napi_callback_info info) {
   struct holder *holder = malloc(sizeof *holder);
   if (holder == NULL) {
     EVP_PKEY_free(key);
-    if (napi_throw_error(env, NULL, "out of memory") != napi_ok) throw_last(env);
-    return NULL;
+    return throw_error(env, "out of memory");
   }
   holder->key = key;
   if (napi_create_external(env, holder, finalize, NULL, &result) != napi_ok) {
@@ -191,15 +132,14 @@ static napi_value sign(napi_env env, napi_callback_info info) {
   if (holder == NULL) return NULL;
   TRY(env, napi_get_value_int32(env, values[1], &scheme));
   TRY(env, napi_get_value_int32(env, values[2], &bits));
-  if (!bytes(env, values[3], &digest, &length)) return NULL;
-  if (scheme < SCHEME_PKCS1 || scheme > SCHEME_ECDSA) return misuse(env, "no such scheme");
-  if (length == 0 || length > MAX_DIGEST) return misuse(env, "not a digest");
-  if (holder->key == NULL) return misuse(env, "the key was released");
+  if (!bytes_argument(env, values[3], &digest, &length)) return NULL;
+  if (scheme < SCHEME_PKCS1 || scheme > SCHEME_ECDSA) return throw_type(env, "no such scheme");
+  if (length == 0 || length > MAX_DIGEST) return throw_type(env, "not a digest");
+  if (holder->key == NULL) return throw_type(env, "the key was released");
   struct job *job = calloc(1, sizeof *job);
   if (job == NULL || EVP_PKEY_up_ref(holder->key) <= 0) {
     free(job);
-    if (napi_throw_error(env, NULL, "out of memory") != napi_ok) throw_last(env);
-    return NULL;
+    return throw_error(env, "out of memory");
   }
   job->key = holder->key;
   job->scheme = (enum scheme)scheme;
@@ -210,15 +150,6 @@ static napi_value sign(napi_env env, napi_callback_info info) {
 }
 
 NAPI_MODULE_INIT() {
-  static const struct {
-    const char *name;
-    napi_callback callback;
-  } functions[] = {{"load", load}, {"release", release}, {"sign", sign}};
-  for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
-    napi_value function;
-    TRY(env, napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].callback, NULL,
-                                  &function));
-    TRY(env, napi_set_named_property(env, exports, functions[index].name, function));
-  }
-  return exports;
+  static const struct function functions[] = {{"load", load}, {"release", release}, {"sign", sign}};
+  return export_functions(env, exports, functions, sizeof functions / sizeof *functions);
 }

@@ -2,47 +2,17 @@
 // words errors; only misuse of this interface throws.
 #include <errno.h>
 #include <limits.h>
-#include <node_api.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "addon.h"
 #include "device.h"
 #include "ioctl.h"
 
 #define ENTROPY_MAX 4096
 #define TIMEOUT_MAX 2147483647 // milliseconds, as for setTimeout
 
-// Every Node-API call goes through this. On failure an exception is pending and the caller returns.
-#define TRY(env, call)           \
-  do {                           \
-    if ((call) != napi_ok) {     \
-      throw_last(env);           \
-      return NULL;               \
-    }                            \
-  } while (0)
-
 static const napi_type_tag device_tag = {0x6e736d2d64657669, 0x63652d656e636c76};
-
-static void throw_last(napi_env env) {
-  const napi_extended_error_info *info = NULL;
-  bool pending = false;
-  if (napi_get_last_error_info(env, &info) != napi_ok) return;
-  const char *message = info->error_message != NULL ? info->error_message : "Node-API call failed";
-  if (napi_is_exception_pending(env, &pending) == napi_ok && !pending) {
-    (void)napi_throw_error(env, NULL, message); // nothing is left to report a failure to
-  }
-}
-
-static napi_value throw_type(napi_env env, const char *message) {
-  if (napi_throw_type_error(env, NULL, message) != napi_ok) throw_last(env);
-  return NULL;
-}
-
-static napi_value number(napi_env env, double value) {
-  napi_value result;
-  TRY(env, napi_create_double(env, value, &result));
-  return result;
-}
 
 static napi_value bytes(napi_env env, const uint8_t *data, size_t length) {
   napi_value buffer, result;
@@ -53,49 +23,15 @@ static napi_value bytes(napi_env env, const uint8_t *data, size_t length) {
   return result;
 }
 
-// Reads `count` arguments; returns NULL with an exception pending when there are fewer.
-static napi_value *arguments(napi_env env, napi_callback_info info, napi_value *values, size_t count) {
-  size_t given = count;
-  TRY(env, napi_get_cb_info(env, info, &given, values, NULL, NULL));
-  if (given < count) {
-    (void)throw_type(env, "too few arguments");
-    return NULL;
-  }
-  return values;
-}
-
 static struct nsm_device *device_argument(napi_env env, napi_value value) {
-  bool tagged = false;
-  void *device = NULL;
-  napi_valuetype type;
-  TRY(env, napi_typeof(env, value, &type));
-  if (type == napi_external) TRY(env, napi_check_object_type_tag(env, value, &device_tag, &tagged));
-  if (!tagged) {
-    (void)throw_type(env, "not an NSM handle");
-    return NULL;
-  }
-  TRY(env, napi_get_value_external(env, value, &device));
-  return device;
+  return external_argument(env, value, &device_tag, "not an NSM handle");
 }
 
-// The view stays valid while no JavaScript runs. A request of a length the device does not take is refused here again,
-// because a request of none breaks QEMU's device for good.
-static bool bytes_argument(napi_env env, napi_value value, size_t most, const uint8_t **data, size_t *length) {
-  bool is_typed = false;
-  void *view = NULL;
-  napi_typedarray_type type = napi_int8_array;
-  napi_status status = napi_is_typedarray(env, value, &is_typed);
-  if (status == napi_ok && is_typed) {
-    status = napi_get_typedarray_info(env, value, &type, length, &view, NULL, NULL);
-  }
-  if (status != napi_ok) {
-    throw_last(env);
-    return false;
-  }
-  if (!is_typed || type != napi_uint8_array) {
-    (void)throw_type(env, "not a Uint8Array");
-    return false;
-  }
+// A request of a length the device does not take is refused here again, because a request of none breaks QEMU's device
+// for good.
+static bool bounded_argument(napi_env env, napi_value value, size_t most, const uint8_t **data, size_t *length) {
+  uint8_t *view = NULL;
+  if (!bytes_argument(env, value, &view, length)) return false;
   if (*length == 0 || *length > most) {
     if (napi_throw_range_error(env, NULL, "length out of bounds") != napi_ok) throw_last(env);
     return false;
@@ -169,7 +105,7 @@ static napi_value open_device(napi_env env, napi_callback_info info) {
   napi_value values[2], name, handle;
   napi_threadsafe_function sink;
   int error = 0;
-  if (arguments(env, info, values, 2) == NULL) return NULL;
+  if (!arguments(env, info, values, 2)) return NULL;
   char *path = path_argument(env, values[0]);
   if (path == NULL) return NULL;
   struct nsm_device *device = nsm_device_open(path, &error);
@@ -203,13 +139,13 @@ static napi_value submit(napi_env env, napi_callback_info info) {
   int64_t timeout = 0;
   const uint8_t *request = NULL;
   size_t length = 0;
-  if (arguments(env, info, values, 4) == NULL) return NULL;
+  if (!arguments(env, info, values, 4)) return NULL;
   struct nsm_device *device = device_argument(env, values[0]);
   if (device == NULL) return NULL;
   TRY(env, napi_get_value_double(env, values[1], &id));
   TRY(env, napi_get_value_int64(env, values[3], &timeout));
   if (timeout < 0 || timeout > TIMEOUT_MAX) return throw_type(env, "milliseconds out of bounds");
-  if (!bytes_argument(env, values[2], NSM_REQUEST_MAX, &request, &length)) return NULL;
+  if (!bounded_argument(env, values[2], NSM_REQUEST_MAX, &request, &length)) return NULL;
   return number(env, nsm_device_submit(device, id, request, length, (uint64_t)timeout));
 }
 
@@ -219,10 +155,10 @@ static napi_value request_sync(napi_env env, napi_callback_info info) {
   const uint8_t *request = NULL;
   size_t length = 0, response_length = 0;
   uint8_t copy[NSM_REQUEST_MAX], response[NSM_RESPONSE_MAX];
-  if (arguments(env, info, values, 2) == NULL) return NULL;
+  if (!arguments(env, info, values, 2)) return NULL;
   struct nsm_device *device = device_argument(env, values[0]);
   if (device == NULL) return NULL;
-  if (!bytes_argument(env, values[1], NSM_REQUEST_MAX, &request, &length)) return NULL;
+  if (!bounded_argument(env, values[1], NSM_REQUEST_MAX, &request, &length)) return NULL;
   memcpy(copy, request, length); // another thread may own a shared buffer
   int error = nsm_device_exchange(device, copy, length, response, &response_length);
   napi_value result = error != 0 ? number(env, error) : bytes(env, response, response_length);
@@ -234,7 +170,7 @@ static napi_value request_sync(napi_env env, napi_callback_info info) {
 // close(handle)
 static napi_value close_device(napi_env env, napi_callback_info info) {
   napi_value values[1];
-  if (arguments(env, info, values, 1) == NULL) return NULL;
+  if (!arguments(env, info, values, 1)) return NULL;
   struct nsm_device *device = device_argument(env, values[0]);
   if (device != NULL) nsm_device_close(device);
   return NULL;
@@ -245,8 +181,8 @@ static napi_value add_entropy(napi_env env, napi_callback_info info) {
   napi_value values[2];
   const uint8_t *seed = NULL;
   size_t length = 0;
-  if (arguments(env, info, values, 2) == NULL) return NULL;
-  if (!bytes_argument(env, values[1], ENTROPY_MAX, &seed, &length)) return NULL;
+  if (!arguments(env, info, values, 2)) return NULL;
+  if (!bounded_argument(env, values[1], ENTROPY_MAX, &seed, &length)) return NULL;
   char *path = path_argument(env, values[0]);
   if (path == NULL) return NULL;
   int error = nsm_add_entropy(path, seed, (uint32_t)length);
@@ -255,18 +191,9 @@ static napi_value add_entropy(napi_env env, napi_callback_info info) {
 }
 
 NAPI_MODULE_INIT() {
-  static const struct {
-    const char *name;
-    napi_callback callback;
-  } functions[] = {
-      {"open", open_device}, {"submit", submit},           {"requestSync", request_sync},
+  static const struct function functions[] = {
+      {"open", open_device},   {"submit", submit},         {"requestSync", request_sync},
       {"close", close_device}, {"addEntropy", add_entropy},
   };
-  for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
-    napi_value function;
-    TRY(env, napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].callback, NULL,
-                                  &function));
-    TRY(env, napi_set_named_property(env, exports, functions[index].name, function));
-  }
-  return exports;
+  return export_functions(env, exports, functions, sizeof functions / sizeof *functions);
 }

