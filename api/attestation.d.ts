@@ -50,7 +50,7 @@ type AttestationErrorCode =
  | 'ERR_ATTESTATION_CERTIFICATE_NOT_YET_VALID'
 /** A certificate's validity has ended. */
  | 'ERR_ATTESTATION_CERTIFICATE_EXPIRED'
-/** A certificate's issuer is not the subject of the certificate before it. */
+/** A certificate's issuer is not the subject of the certificate before it, or it stands in the path twice. */
  | 'ERR_ATTESTATION_CERTIFICATE_ISSUER'
 /** A certificate that should issue the next one is no CA. */
  | 'ERR_ATTESTATION_CERTIFICATE_NOT_CA'
@@ -308,7 +308,7 @@ interface VerifyArchivedAttestationOptions extends AppraisalPolicyOptions, Expec
 }
 /** Options of {@link createVerifier}. */
 interface VerifierOptions extends AppraisalPolicyOptions {
-    /** How many certificates are remembered, 1 to 100,000; about 2 KB each. Default 1,000. */
+    /** How many certificates are remembered, 1 to 100,000; about 4 KB each. Default 1,000. */
     readonly cacheSize?: number;
     /** The clock, read once per call. Default the system's. */
     readonly now?: () => Date;

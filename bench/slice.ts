@@ -10,7 +10,7 @@ export interface Budget {
 }
 
 /** What one slice of an operation cost. */
-interface Slice {
+export interface Slice {
   /** CPU of all threads of this process, microseconds per operation. */
   readonly cpu: number
   /** Median time on the wall of one operation, microseconds. */
@@ -75,7 +75,7 @@ export async function compare(
 }
 
 /** Runs `operation` one after another for about `milliseconds`. */
-async function runSlice(operation: Operation, milliseconds: number): Promise<Slice> {
+export async function runSlice(operation: Operation, milliseconds: number): Promise<Slice> {
   const walls: number[] = []
   const busy = machineTime()
   const cpu = process.cpuUsage()

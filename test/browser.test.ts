@@ -5,13 +5,19 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ConformanceReport } from './conformance/conformance.ts'
-import { ABSENT, installed, Stage } from './runtimes/stage.ts'
+import { ABSENT, installed, realChecks, Stage } from './runtimes/stage.ts'
 
 const CHROMIUM = '/usr/bin/chromium'
 const OPTIONS = [
   ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ]
+
+/** What `real-documents.js` gives. */
+interface RealReport {
+  readonly passed: number
+  readonly failures: readonly string[]
+}
 
 /** What is used of playwright-core, which is installed outside of the workspace. */
 interface Playwright {
@@ -35,7 +41,9 @@ beforeAll(async () => {
   stage = await Stage.open()
   server = createServer((request, response) => {
     const page = request.url === '/'
-    const file = /^\/(?:suite|attestation|conformance|corpus)\.js$/.exec(request.url ?? '')?.[0]
+    const file = /^\/(?:suite|attestation|conformance|corpus|documents|real-documents)\.js$/.exec(
+      request.url ?? '',
+    )?.[0]
     if (!page && file === undefined) return response.writeHead(404).end()
     response.writeHead(200, {
       'content-type': page ? 'text/html' : 'text/javascript',
@@ -71,11 +79,12 @@ test(
       const { port } = (server as Server).address() as AddressInfo
       await page.goto(`http://127.0.0.1:${port}/`)
       expect(await page.evaluate('isSecureContext')).toBe(true)
-      const report = await page.evaluate<ConformanceReport>(
+      const report = await page.evaluate<ConformanceReport & { real: RealReport }>(
         "import('/suite.js').then(({ run }) => run())",
       )
       expect(report.failures).toEqual([])
       expect(report.passed).toBeGreaterThan(2000)
+      expect(report.real).toEqual({ passed: realChecks(), failures: [] })
     } finally {
       await browser.close()
     }

@@ -1,7 +1,14 @@
 import { spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ABSENT, installed, Stage } from './runtimes/stage.ts'
+import {
+  ABSENT,
+  installed,
+  NO_DOCUMENTS,
+  realChecks,
+  realDocuments,
+  Stage,
+} from './runtimes/stage.ts'
 
 interface Runtime {
   readonly name: string
@@ -49,11 +56,49 @@ beforeAll(async () => {
 afterAll(() => stage?.close())
 
 describe('the conformance suite on the built package', () => {
-  test.for(runtimes)('in $name', LONG, async ({ program, options }, context) => {
-    if (program === undefined) return context.skip(ABSENT)
-    const { status, output } = await execute(program, options, (stage as Stage).folder)
+  /** Both tests of a runtime read what one run printed. */
+  const runs = new Map<string, ReturnType<typeof execute>>()
+  const runIn = ({ name, options }: Runtime, program: string): ReturnType<typeof execute> => {
+    const run = runs.get(name) ?? execute(program, options, (stage as Stage).folder)
+    runs.set(name, run)
+    return run
+  }
+
+  test.for(runtimes)('in $name', LONG, async (runtime, context) => {
+    if (runtime.program === undefined) return context.skip(ABSENT)
+    const { status, output } = await runIn(runtime, runtime.program)
     expect(output).toMatch(/^[1-9]\d{3} passed, 0 failed$/m)
     expect(status).toBe(0)
+  })
+
+  test.for(runtimes)('documents that AWS signed, in $name', LONG, async (runtime, context) => {
+    if (runtime.program === undefined) return context.skip(ABSENT)
+    if (realChecks() === 0) return context.skip(NO_DOCUMENTS)
+    const { output } = await runIn(runtime, runtime.program)
+    expect(realChecks()).toBeGreaterThan(190)
+    expect(output.split('\n')).toContain(`real documents: ${realChecks()} passed, 0 failed`)
+  })
+
+  test('fails on real documents when the verifier is wrong', async (context) => {
+    if (realChecks() === 0) return context.skip(NO_DOCUMENTS)
+    const broken = [
+      "import { checkRealDocuments } from './real-documents.js'",
+      "import * as attestation from './attestation.js'",
+      "import { documents } from './documents.js'",
+      'const never = async () => { throw new Error() }',
+      'const always = async (_, { currentDate }) => ({ timestamp: new Date(currentDate - 1000) })',
+      'for (const verifyAttestation of [never, always]) {',
+      '  const wrong = { ...attestation, verifyAttestation }',
+      '  console.log((await checkRealDocuments(wrong, documents)).passed)',
+      '}',
+    ].join('\n')
+    const { output } = await execute(
+      process.execPath,
+      ['--input-type=module', '--eval', broken],
+      (stage as Stage).folder,
+    )
+    // Who accepts everything is right of the untouched ones, a third, and of nothing else.
+    expect(output).toBe(`0\n${realDocuments().filter(({ enclave }) => enclave).length}\n`)
   })
 
   test('fails in a runtime when a check fails', async () => {

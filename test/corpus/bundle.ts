@@ -125,6 +125,13 @@ function orderCases(shop: Workshop): Draft[] {
         { certificate: 'cabundle[2]' },
       ],
       [
+        'cabundle/root-repeated',
+        'a certificate stands in a path once, and be it self-issued',
+        'RFC 5280 §6.1',
+        bundle([root, root, regional, zonal, instance]),
+        { certificate: 'cabundle[1]' },
+      ],
+      [
         'cabundle/foreign-between',
         ordered,
         source,

@@ -38,12 +38,6 @@ export function messageRows(): Row[] {
       STRICT,
       { message: (message) => concat(hex('9804'), message.subarray(1)) },
     ],
-    [
-      'message/tag-18-twice',
-      'at most one tag 18',
-      'RFC 9052 §4.2',
-      { message: (message) => concat(hex('d2d2'), message) },
-    ],
     ['message/tag-17', 'no other tag than 18: 17 is COSE_Mac0', 'RFC 9052 §2', tag('d1')],
     ['message/tag-98', 'no other tag than 18: 98 is COSE_Sign', 'RFC 9052 §2', tag('d862')],
     ['message/tag-61', 'no other tag than 18: 61 is a CWT', 'RFC 8392 §6', tag('d83d')],

@@ -78,6 +78,12 @@ export function headerCases(shop: Workshop): Draft[] {
         { cose: { unprotected: hex('a1013822') } },
       ],
       [
+        'header/unprotected-alg-tagged',
+        'the unprotected header is empty, with tag 18 as without',
+        'AWS, attestation process §3.1',
+        { cose: { tagged: true, unprotected: hex('a1013822') } },
+      ],
+      [
         'header/unprotected-other-alg',
         'nothing stands outside of the signature',
         AWS,

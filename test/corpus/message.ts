@@ -43,6 +43,12 @@ export function messageCases(shop: Workshop): Draft[] {
       ['message/map', 'the message is an array', SIGN1, { message: () => hex('a0') }],
       ['message/integer', 'the message is an array', SIGN1, { message: () => hex('00') }],
       [
+        'message/tag-18-twice',
+        'at most one tag 18',
+        SIGN1,
+        { message: (message) => concat(hex('d2d2'), message) },
+      ],
+      [
         'message/byte-string',
         'the message is an array, not a byte string that holds one',
         SIGN1,

@@ -11,6 +11,8 @@ const worker :Workerd.Worker = (
     (name = "attestation.js", esModule = embed "attestation.js"),
     (name = "conformance.js", esModule = embed "conformance.js"),
     (name = "corpus.js", esModule = embed "corpus.js"),
+    (name = "documents.js", esModule = embed "documents.js"),
+    (name = "real-documents.js", esModule = embed "real-documents.js"),
   ],
   compatibilityDate = "2026-11-01",
 );

@@ -1,5 +1,6 @@
 import type { UnverifiedAttestationDocument } from './attestation-document.ts'
 import { copyBytes, equalBytes } from './bytes.ts'
+import { iso } from './certification-path.ts'
 import { AttestationError, type AttestationErrorCode } from './error.ts'
 import { readFlag, readSeconds } from './option.ts'
 import { isDebugMode, matchReferenceValues, readReferenceValues } from './reference-values.ts'
@@ -128,23 +129,22 @@ export function appraiseTimestamp(
   currentDate: number,
 ): void {
   const timestamp = document.timestamp.getTime()
-  const made = document.timestamp.toISOString()
-  const now = new Date(currentDate).toISOString()
   if (timestamp > currentDate + policy.clockTolerance) {
-    throw new AttestationError('ERR_ATTESTATION_TIMESTAMP_FUTURE', `Made ${made}, and it is ${now}`)
+    throw new AttestationError(
+      'ERR_ATTESTATION_TIMESTAMP_FUTURE',
+      `Made ${iso(timestamp)}, and it is ${iso(currentDate)}`,
+    )
   }
   if (timestamp < target.notBefore - policy.clockTolerance || timestamp > target.notAfter) {
-    const from = new Date(target.notBefore).toISOString()
-    const to = new Date(target.notAfter).toISOString()
     throw new AttestationError(
       'ERR_ATTESTATION_TIMESTAMP_VALIDITY',
-      `Made ${made}, and the certificate that signed it is valid ${from} to ${to}`,
+      `Made ${iso(timestamp)}, and the certificate that signed it is valid ${iso(target.notBefore)} to ${iso(target.notAfter)}`,
     )
   }
   if (policy.maxAge !== undefined && currentDate - timestamp > policy.maxAge) {
     throw new AttestationError(
       'ERR_ATTESTATION_TOO_OLD',
-      `Made ${made}, it is ${now}, and maxAge is ${policy.maxAge / 1000} s`,
+      `Made ${iso(timestamp)}, it is ${iso(currentDate)}, and maxAge is ${policy.maxAge / 1000} s`,
     )
   }
 }

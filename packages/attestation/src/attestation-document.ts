@@ -123,14 +123,14 @@ function pcrs(value: CborValue): ReadonlyMap<number, Uint8Array> {
   if (!(value instanceof Map) || value.size === 0 || value.size > 32) {
     throw refused('ERR_ATTESTATION_PCRS', 'pcrs', 'a map of 1 to 32 entries', value)
   }
-  for (const [index, pcr] of value as Fields) {
+  ;(value as Fields).forEach((pcr, index) => {
     if (typeof index !== 'number' || index < 0 || index > 31) {
       throw new AttestationError('ERR_ATTESTATION_PCRS', 'pcrs: an index that is not 0 to 31')
     }
     if (!(pcr instanceof Uint8Array) || pcr.length !== 48) {
       throw refused('ERR_ATTESTATION_PCRS', `pcrs[${index}]`, '48 bytes', pcr)
     }
-  }
+  })
   return value as ReadonlyMap<number, Uint8Array>
 }
 

@@ -32,7 +32,8 @@ export function decodeCoseSign1(bytes: Uint8Array): CoseSign1 {
       `A document has 1 to ${MAX_SIZE} bytes, this has ${bytes.length}`,
     )
   }
-  const item = decodeStrict(bytes, 'The message', { tags: [TAG_COSE_SIGN1], maxDepth: 3 })
+  // Tag, array, unprotected header, what that holds: what is one level too deep is refused by the rule it breaks.
+  const item = decodeStrict(bytes, 'The message', { tags: [TAG_COSE_SIGN1], maxDepth: 4 })
   const message = item instanceof CborTag ? item.value : item
   if (!Array.isArray(message) || message.length !== 4) {
     throw new AttestationError(

@@ -48,7 +48,7 @@ export type AttestationErrorCode =
   | 'ERR_ATTESTATION_CERTIFICATE_NOT_YET_VALID'
   /** A certificate's validity has ended. */
   | 'ERR_ATTESTATION_CERTIFICATE_EXPIRED'
-  /** A certificate's issuer is not the subject of the certificate before it. */
+  /** A certificate's issuer is not the subject of the certificate before it, or it stands in the path twice. */
   | 'ERR_ATTESTATION_CERTIFICATE_ISSUER'
   /** A certificate that should issue the next one is no CA. */
   | 'ERR_ATTESTATION_CERTIFICATE_NOT_CA'

@@ -1,9 +1,13 @@
-/** @throws {TypeError} for an option that does not exist: a misspelt one would be a check left out. */
+/**
+ * @throws {TypeError} for an option that does not exist: a misspelt one would be a check left out. And for one that is
+ *   inherited: an option that weakens a check is written out where the call is, and not found on a prototype.
+ */
 export function refuseUnknownKeys(options: object, known: readonly string[], name: string): void {
   if (typeof options !== 'object' || options === null)
     throw new TypeError(`${name} must be an object`)
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) throw new TypeError(`${name}: unknown option ${JSON.stringify(key)}`)
+  for (const key in options) {
+    if (known.includes(key) === Object.hasOwn(options, key)) continue
+    throw new TypeError(`${name}: unknown or inherited option ${JSON.stringify(key)}`)
   }
 }
 

@@ -100,15 +100,15 @@ export function matchReferenceValues(
 ): ReferenceSet {
   let closest: { set: ReferenceSet; pcr: number; matches: number } | undefined
   for (const set of sets) {
-    const differing = [...set.pcrs].filter(([index, expected]) => {
+    let matches = 0
+    let pcr: number | undefined
+    for (const [index, expected] of set.pcrs) {
       const actual = document.pcrs.get(index)
-      return actual === undefined || !equalBytes(actual, expected)
-    })
-    const [first] = differing
-    if (first === undefined) return set
-    const matches = set.pcrs.size - differing.length
-    if (closest === undefined || matches > closest.matches)
-      closest = { set, pcr: first[0], matches }
+      if (actual !== undefined && equalBytes(actual, expected)) matches++
+      else pcr ??= index
+    }
+    if (pcr === undefined) return set
+    if (closest === undefined || matches > closest.matches) closest = { set, pcr, matches }
   }
   const { set, pcr, matches } = closest as { set: ReferenceSet; pcr: number; matches: number }
   const expected = toHex(set.pcrs.get(pcr) as Uint8Array)
@@ -132,15 +132,19 @@ export function matchReferenceValues(
  * @throws {PcrError} `ERR_ATTESTATION_PCR_ABSENT` when one of the three is not in the document.
  */
 export function isDebugMode(document: UnverifiedAttestationDocument): boolean {
-  return [0, 1, 2]
-    .map((pcr) => {
-      const value = document.pcrs.get(pcr)
-      if (value !== undefined) return isZero(value)
-      throw new PcrError(
-        'ERR_ATTESTATION_PCR_ABSENT',
-        `PCR${pcr} is not in the document, so debug mode cannot be told`,
-        { pcr, expected: undefined, actual: undefined, label: undefined },
-      )
+  let zero = false
+  for (const pcr of [0, 1, 2]) {
+    const value = document.pcrs.get(pcr)
+    if (value !== undefined) {
+      if (isZero(value)) zero = true
+      continue
+    }
+    throw new PcrError('ERR_ATTESTATION_PCR_ABSENT', `PCR${pcr} is not in the document`, {
+      pcr,
+      expected: undefined,
+      actual: undefined,
+      label: undefined,
     })
-    .includes(true)
+  }
+  return zero
 }

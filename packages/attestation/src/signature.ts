@@ -1,4 +1,4 @@
-import { fromHex } from './bytes.ts'
+import { equalBytes, fromHex } from './bytes.ts'
 import { AttestationError } from './error.ts'
 import { ecdsaSignatureToP1363, type Certificate } from '@enclavejs/der'
 
@@ -68,18 +68,34 @@ const B =
  */
 function isPointOfP384(publicKey: Uint8Array): boolean {
   const view = new DataView(publicKey.buffer, publicKey.byteOffset, publicKey.length)
-  const [x, y] = [1, 49].map((start) => {
-    let coordinate = 0n
-    for (let at = start; at < start + 48; at += 8) {
-      coordinate = (coordinate << 64n) | view.getBigUint64(at)
-    }
-    return coordinate
-  }) as [bigint, bigint]
+  const x = coordinate(view, 1)
+  const y = coordinate(view, 49)
   return x < P && y < P && (y * y - (x * x - 3n) * x - B) % P === 0n
 }
 
+function coordinate(view: DataView, start: number): bigint {
+  let value = view.getBigUint64(start)
+  for (let at = start + 8; at < start + 48; at += 8) {
+    value = (value << 64n) | view.getBigUint64(at)
+  }
+  return value
+}
+
+/** The algorithm of a list that these AlgorithmIdentifiers name; undefined for the signature's: whichever signs. */
+export function findAlgorithm(
+  algorithms: readonly SignatureAlgorithm[],
+  publicKeyAlgorithm: Uint8Array,
+  signatureAlgorithm?: Uint8Array,
+): SignatureAlgorithm | undefined {
+  for (const one of algorithms) {
+    if (!equalBytes(one.publicKeyAlgorithm, publicKeyAlgorithm)) continue
+    if (!signatureAlgorithm || equalBytes(one.signatureAlgorithm, signatureAlgorithm)) return one
+  }
+  return undefined
+}
+
 /** @throws {AttestationError} for a point that is not on the curve, and whatever the provider throws. */
-export async function importPublicKey(
+export function importPublicKey(
   certificate: Certificate,
   algorithm: SignatureAlgorithm,
   subtle: Subtle,

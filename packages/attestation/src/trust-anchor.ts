@@ -117,7 +117,7 @@ async function fingerprint(certificate: Uint8Array, subtle: Subtle): Promise<str
   } catch (cause) {
     throw new CertificateError(
       'ERR_ATTESTATION_TRUST_ANCHOR',
-      'the provider (option subtle) could not compute SHA-256 of it, so it is no known root',
+      'the option subtle could not compute SHA-256 of it',
       { certificate: 'cabundle[0]', subject: undefined },
       { cause },
     )

@@ -1,4 +1,4 @@
-import type { Certificate } from '@enclavejs/der'
+import { decodeCertificate, type Certificate } from '@enclavejs/der'
 import { equalBytes } from './bytes.ts'
 import type { SubtleKey } from './signature.ts'
 
@@ -7,6 +7,8 @@ interface VerifiedLink {
   readonly certificate: Uint8Array
   readonly issuerKey: Uint8Array
   readonly key: SubtleKey
+  /** What `certificate` says, once it came a second time: the same bytes say the same. */
+  decoded?: Certificate
 }
 
 /**
@@ -26,22 +28,32 @@ export class VerifiedLinks {
     return this.#links.size
   }
 
+  /**
+   * The certificate that these bytes are, read before; undefined for one that is not remembered. The slot only finds:
+   * here and below, equality of all bytes decides.
+   */
+  read(certificate: Uint8Array): Certificate | undefined {
+    const link = this.#links.get(slot(certificate))
+    if (link === undefined || !equalBytes(link.certificate, certificate)) return undefined
+    return (link.decoded ??= decodeCertificate(link.certificate))
+  }
+
   /** The certificate's imported key, if its signature is known to verify under `issuerKey` (SubjectPublicKeyInfo). */
   get(certificate: Certificate, issuerKey: Uint8Array): SubtleKey | undefined {
-    const link = this.#links.get(slot(certificate))
-    if (link === undefined) return undefined
-    // The slot only finds; equality of all bytes decides.
-    const known =
-      equalBytes(link.certificate, certificate.bytes) && equalBytes(link.issuerKey, issuerKey)
-    return known ? link.key : undefined
+    const link = this.#links.get(slot(certificate.bytes))
+    if (link === undefined || !equalBytes(link.issuerKey, issuerKey)) return undefined
+    const same = link.decoded === certificate || equalBytes(link.certificate, certificate.bytes)
+    return same ? link.key : undefined
   }
 
   add(certificate: Certificate, issuerKey: Uint8Array, key: SubtleKey): void {
-    const name = slot(certificate)
-    const known = this.get(certificate, issuerKey) !== undefined
-    const link = known
-      ? (this.#links.get(name) as VerifiedLink)
-      : { certificate: certificate.bytes.slice(), issuerKey: issuerKey.slice(), key }
+    const name = slot(certificate.bytes)
+    const known = this.get(certificate, issuerKey) && this.#links.get(name)
+    const link = known ?? {
+      certificate: certificate.bytes.slice(),
+      issuerKey: issuerKey.slice(),
+      key,
+    }
     this.#links.delete(name)
     this.#links.set(name, link)
     if (this.#links.size > this.#limit) {
@@ -51,7 +63,7 @@ export class VerifiedLinks {
   }
 }
 
-/** 24 bytes of the signature: they differ between any two certificates that a CA made. */
-function slot(certificate: Certificate): string {
-  return String.fromCharCode(...certificate.signature.subarray(-24))
+/** The last eight bytes: the end of the signature, which differs between any two certificates that a CA made. */
+function slot(certificate: Uint8Array): string {
+  return String.fromCharCode(...certificate.subarray(-8))
 }

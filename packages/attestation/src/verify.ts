@@ -1,3 +1,4 @@
+import type { Certificate } from '@enclavejs/der'
 import {
   appraise,
   appraiseTimestamp,
@@ -9,10 +10,11 @@ import {
 import type { AppraisalPolicy, AppraisalPolicyOptions, ExpectedFields } from './appraisal-policy.ts'
 import { decodePayload, type UnverifiedAttestationDocument } from './attestation-document.ts'
 import { copyBytes } from './bytes.ts'
-import { checkPath, decodeAt, verifyPathSignatures } from './certification-path.ts'
+import { checkPath, decodeAt, DEFAULT_ALGORITHMS } from './certification-path.ts'
 import { decodeCoseSign1, sigStructure, type CoseSign1 } from './cose-sign1.ts'
 import { AttestationError } from './error.ts'
 import { refuseUnknownKeys } from './option.ts'
+import { verifyPathSignatures, type SignatureCheck } from './path-signatures.ts'
 import { ECDSA_P384_SHA384, type Subtle, type SubtleKey } from './signature.ts'
 import { describeAnchor, findAnchor, type TrustAnchor } from './trust-anchor.ts'
 import { VerifiedLinks } from './verified-links.ts'
@@ -54,7 +56,7 @@ export interface VerifyArchivedAttestationOptions extends AppraisalPolicyOptions
 
 /** Options of {@link createVerifier}. */
 export interface VerifierOptions extends AppraisalPolicyOptions {
-  /** How many certificates are remembered, 1 to 100,000; about 2 KB each. Default 1,000. */
+  /** How many certificates are remembered, 1 to 100,000; about 4 KB each. Default 1,000. */
   readonly cacheSize?: number
   /** The clock, read once per call. Default the system's. */
   readonly now?: () => Date
@@ -69,7 +71,9 @@ export interface Verifier {
 }
 
 const SHARED_KEYS = [...POLICY_KEYS, ...EXPECTED_KEYS, 'subtle']
-const ALGORITHMS = [ECDSA_P384_SHA384]
+const VERIFY_KEYS = [...SHARED_KEYS, 'currentDate']
+const ARCHIVED_KEYS = [...SHARED_KEYS, 'at']
+const VERIFIER_KEYS = [...POLICY_KEYS, 'subtle', 'cacheSize', 'now']
 
 /**
  * Verifies an attestation document of the Nitro Secure Module and appraises it. When it resolves, an enclave of the
@@ -101,7 +105,7 @@ export async function verifyAttestation(
   bytes: Uint8Array,
   options: VerifyAttestationOptions,
 ): Promise<AttestationResult> {
-  refuseUnknownKeys(options, [...SHARED_KEYS, 'currentDate'], 'options')
+  refuseUnknownKeys(options, VERIFY_KEYS, 'options')
   const policy = readAppraisalPolicy(options)
   const expected = readFreshness(policy, options)
   const currentDate = readDate(options.currentDate ?? new Date(), 'currentDate')
@@ -118,7 +122,7 @@ export async function verifyArchivedAttestation(
   bytes: Uint8Array,
   options: VerifyArchivedAttestationOptions,
 ): Promise<ArchivedAttestationResult> {
-  refuseUnknownKeys(options, [...SHARED_KEYS, 'at'], 'options')
+  refuseUnknownKeys(options, ARCHIVED_KEYS, 'options')
   const policy = readAppraisalPolicy(options)
   const expected = readExpectedFields(options)
   const { at } = options
@@ -148,7 +152,7 @@ export async function verifyArchivedAttestation(
  * @throws {TypeError | RangeError} when the options are unsafe, contradictory or unknown.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  refuseUnknownKeys(options, [...POLICY_KEYS, 'subtle', 'cacheSize', 'now'], 'options')
+  refuseUnknownKeys(options, VERIFIER_KEYS, 'options')
   const policy = readAppraisalPolicy(options)
   const { cacheSize = 1000, now = () => new Date(), subtle = platformSubtle() } = options
   if (!Number.isInteger(cacheSize) || cacheSize < 1 || cacheSize > 100_000) {
@@ -178,25 +182,27 @@ async function verify(
   const document = decodePayload(message.payload)
   const currentDate = clock(document)
   const anchor = await findAnchor(document.cabundle[0] as Uint8Array, policy.anchors, subtle)
-  const target = decodeAt(document.certificate, 'certificate')
-  const between = document.cabundle
-    .slice(1)
-    .map((bytes, index) => decodeAt(bytes, `cabundle[${index + 1}]`))
-  const path = [anchor.certificate, ...between, target]
+  const read = (bytes: Uint8Array, where: string): Certificate =>
+    links?.read(bytes) ?? decodeAt(bytes, where)
+  const path = document.cabundle.map((bytes, index) =>
+    index === 0 ? anchor.certificate : read(bytes, `cabundle[${index}]`),
+  )
+  const target = read(document.certificate, 'certificate')
+  path.push(target)
   checkPath(path, { currentDate, clockTolerance: policy.clockTolerance })
 
-  const signatures = verifyPathSignatures(path, ALGORITHMS, subtle, links)
-  const [pathOutcome, documentOutcome] = await Promise.allSettled([
-    signatures.verified,
-    verifyDocument(message, signatures.targetKey, subtle),
-  ])
-  if (pathOutcome.status === 'rejected') throw pathOutcome.reason
-  if (documentOutcome.status === 'rejected') throw documentOutcome.reason
+  const remember = await verifyPathSignatures(
+    path,
+    DEFAULT_ALGORITHMS,
+    subtle,
+    links,
+    (targetKey) => verifyMessage(message, targetKey, subtle),
+  )
   // From here on the document is authentic; what follows asks whether it is wanted.
   appraiseTimestamp(document, target, policy, currentDate)
   const { label, debugMode } = appraise(document, policy, expected)
   const trustAnchor = await describeAnchor(anchor, subtle)
-  signatures.remember()
+  remember()
   return {
     ...document,
     trustAnchor,
@@ -207,32 +213,25 @@ async function verify(
 }
 
 /** RFC 9052 §4.4. */
-async function verifyDocument(
+async function verifyMessage(
   message: CoseSign1,
-  targetKey: Promise<SubtleKey>,
+  targetKey: SubtleKey,
   subtle: Subtle,
-): Promise<void> {
-  const key = await targetKey
+): SignatureCheck {
   const signature = message.signature as Uint8Array<ArrayBuffer>
-  let good = false
+  const { verifyParameters } = ECDSA_P384_SHA384
   let cause: unknown
   try {
-    good = await subtle.verify(
-      ECDSA_P384_SHA384.verifyParameters,
-      key,
-      signature,
-      sigStructure(message),
-    )
+    const good = await subtle.verify(verifyParameters, targetKey, signature, sigStructure(message))
+    if (good === true) return undefined
   } catch (error) {
     cause = error
   }
-  if (good !== true) {
-    throw new AttestationError(
-      'ERR_ATTESTATION_SIGNATURE',
-      'The signature does not verify under the key of certificate: altered or forged',
-      cause === undefined ? undefined : { cause },
-    )
-  }
+  return new AttestationError(
+    'ERR_ATTESTATION_SIGNATURE',
+    'The signature does not verify under the key of certificate',
+    cause === undefined ? undefined : { cause },
+  )
 }
 
 function readFreshness(policy: AppraisalPolicy, fields: ExpectedFields): ExpectedFields {
@@ -254,7 +253,7 @@ function readDate(date: Date, name: string): number {
 function platformSubtle(): Subtle {
   const subtle = globalThis.crypto?.subtle as Subtle | undefined
   if (subtle === undefined) {
-    throw new TypeError('No crypto.subtle here (a page needs https): give one as the option subtle')
+    throw new TypeError('No crypto.subtle here (a page needs https): give the option subtle')
   }
   return subtle
 }

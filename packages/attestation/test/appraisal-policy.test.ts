@@ -26,6 +26,26 @@ const verdict = (document: Uint8Array, options: object): Promise<string> =>
   outcome(() => verifyAttestation(document, { ...base, ...options }))
 
 describe('options that would be unsafe', () => {
+  test('an option on a prototype is refused, whoever put it there', async () => {
+    const own = { ...base, referenceValues: IMAGE }
+    const debug = documentOf(authority, { pcrs: debugPcrs() })
+    const weakened = Object.assign(Object.create({ allowDebugMode: true }) as object, own)
+    await expect(verifyAttestation(debug, weakened as never)).rejects.toThrow(
+      /^options: unknown or inherited option "allowDebugMode"/,
+    )
+    const { trustAnchors, ...rest } = own
+    const foreign = Object.assign(Object.create({ trustAnchors }) as object, rest)
+    expect(await outcome(() => verifyAttestation(debug, foreign as never))).toBe('TypeError')
+    const polluted = Object.prototype as { allowDebugMode?: boolean }
+    polluted.allowDebugMode = true
+    try {
+      expect(await outcome(() => verifyAttestation(debug, own))).toBe('TypeError')
+    } finally {
+      delete polluted.allowDebugMode
+    }
+    expect(await outcome(() => verifyAttestation(debug, own))).toBe('ERR_ATTESTATION_DEBUG_MODE')
+  })
+
   test.each([
     ['no reference values', {}, TypeError],
     ['acceptAnyImage false and no reference values', { acceptAnyImage: false }, TypeError],

@@ -10,9 +10,10 @@ import {
 } from '@enclavejs/simulator/forge'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checkPath, verifyPathSignatures } from '../src/certification-path.ts'
+import { checkPath } from '../src/certification-path.ts'
 import { CertificateError } from '../src/index.ts'
 import { ECDSA_P384_SHA384, type Subtle } from '../src/signature.ts'
+import { verifyPathSignatures, type SignatureCheck } from '../src/path-signatures.ts'
 import { VerifiedLinks } from '../src/verified-links.ts'
 
 const NOW = Date.parse('2026-03-01T12:00:00Z')
@@ -253,9 +254,11 @@ describe('checkPath', () => {
 })
 
 describe('verifyPathSignatures', () => {
+  const noMessage = (): SignatureCheck => Promise.resolve(undefined)
+
   async function outcome(path: readonly Certificate[], links?: VerifiedLinks): Promise<string> {
     try {
-      await verifyPathSignatures(path, algorithms, subtle, links).verified
+      await verifyPathSignatures(path, algorithms, subtle, links, noMessage)
       return 'accepted'
     } catch (error) {
       expect(error).toBeInstanceOf(CertificateError)
@@ -267,7 +270,11 @@ describe('verifyPathSignatures', () => {
   test('accepts true signatures and gives the target’s key', async () => {
     const path = pathOf(4)
     expect(await outcome(path)).toBe('accepted')
-    const key = await verifyPathSignatures(path, algorithms, subtle, undefined).targetKey
+    let key: unknown
+    await verifyPathSignatures(path, algorithms, subtle, undefined, (targetKey) => {
+      key = targetKey
+      return noMessage()
+    })
     expect(key).toMatchObject({ type: 'public', extractable: false, usages: ['verify'] })
   })
 
@@ -332,8 +339,10 @@ describe('verifyPathSignatures', () => {
   test('a memory of other links, or of links under another key, vouches for nothing', async () => {
     const path = pathOf(4)
     const links = new VerifiedLinks(10)
-    verifyPathSignatures(path, algorithms, subtle, links).remember()
-    await expect.poll(() => links.size).toBe(3)
+    const remember = await verifyPathSignatures(path, algorithms, subtle, links, noMessage)
+    expect(links.size).toBe(0)
+    remember()
+    expect(links.size).toBe(3)
     expect(await outcome(path, links)).toBe('accepted')
     // The same certificates below a root of the same name and another key.
     const [, ...rest] = path

@@ -63,7 +63,7 @@ export function decodeCertificate(bytes: Uint8Array): Certificate {
   readVersion(tbs)
   const serialNumber = readSerialNumber(tbs)
   const innerAlgorithm = tbs.read(Tag.SEQUENCE)
-  if (!equal(innerAlgorithm.bytes, algorithm.bytes)) {
+  if (!equal(innerAlgorithm, algorithm)) {
     throw new DerError('signature and signatureAlgorithm differ', innerAlgorithm.offset)
   }
   const issuer = readName(tbs)
@@ -107,27 +107,29 @@ export function decodeCertificate(bytes: Uint8Array): Certificate {
 function readAlgorithm(reader: DerReader): DerElement {
   const element = reader.read(Tag.SEQUENCE)
   const inner = DerReader.inside(element)
-  readObjectIdentifier(inner)
-  if (!inner.atEnd) inner.any()
+  readObjectIdentifier(inner, true)
+  if (!inner.atEnd) inner.pass()
   inner.end()
   return element
 }
 
 function readVersion(tbs: DerReader): void {
   const explicit = tbs.enter(CONTEXT_0)
-  const { contents, offset } = readInteger(explicit)
+  const version = readInteger(explicit)
   explicit.end()
-  if (contents.length !== 1 || contents[0] !== 2) throw new DerError('version: not v3', offset)
+  if (version.length !== 1 || version.octet(0) !== 2) {
+    throw new DerError('version: not v3', version.offset)
+  }
 }
 
 function readSerialNumber(tbs: DerReader): Uint8Array {
-  const { contents, offset } = readInteger(tbs)
+  const serial = readInteger(tbs)
   // Instance certificates carry 160 random bits, so a leading sign octet stands outside of RFC 5280's 20 octets.
-  const magnitude = contents[0] === 0 ? contents.subarray(1) : contents
-  if ((contents[0] as number) >= 0x80 || magnitude.length === 0 || magnitude.length > 20) {
-    throw new DerError('serialNumber: not positive, or more than 20 octets', offset)
+  const size = serial.octet(0) === 0 ? serial.length - 1 : serial.length
+  if (serial.octet(0) >= 0x80 || size === 0 || size > 20) {
+    throw new DerError('serialNumber: not positive, or more than 20 octets', serial.offset)
   }
-  return contents
+  return serial.contents
 }
 
 function wholeOctets(reader: DerReader): Uint8Array {
@@ -143,14 +145,14 @@ function readExtensions(tbs: DerReader): Extension[] {
   const sequence = explicit.enter(Tag.SEQUENCE)
   explicit.end()
   do {
-    const element = sequence.read(Tag.SEQUENCE)
-    const reader = DerReader.inside(element)
+    const { offset } = sequence
+    const reader = sequence.enter(Tag.SEQUENCE)
     const oid = readObjectIdentifier(reader)
-    if (find(extensions, oid)) throw new DerError(`extension ${oid} twice`, element.offset)
+    if (find(extensions, oid)) throw new DerError(`extension ${oid} twice`, offset)
     let critical = false
     if (reader.sees(Tag.BOOLEAN)) {
       critical = readBoolean(reader)
-      if (!critical) throw new DerError('critical: the default FALSE written out', element.offset)
+      if (!critical) throw new DerError('critical: the default FALSE written out', offset)
     }
     const value = reader.read(Tag.OCTET_STRING).contents
     reader.end()
@@ -160,11 +162,13 @@ function readExtensions(tbs: DerReader): Extension[] {
 }
 
 function find(extensions: readonly Extension[], oid: string): Extension | undefined {
-  return extensions.find((extension) => extension.oid === oid)
+  for (const extension of extensions) if (extension.oid === oid) return extension
+  return undefined
 }
 
-function equal(a: Uint8Array, b: Uint8Array): boolean {
+/** Whether two elements have the same contents. */
+function equal(a: DerElement, b: DerElement): boolean {
   if (a.length !== b.length) return false
-  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
+  for (let index = 0; index < a.length; index++) if (a.octet(index) !== b.octet(index)) return false
   return true
 }

@@ -13,12 +13,14 @@ export function ecdsaSignatureToP1363(der: Uint8Array, size: number): Uint8Array
   outer.end()
   const signature = new Uint8Array(2 * size)
   for (const end of [size, 2 * size]) {
-    const { contents, offset } = readInteger(inner)
-    const magnitude = contents[0] === 0 ? contents.subarray(1) : contents
-    if ((contents[0] as number) >= 0x80 || magnitude.length === 0 || magnitude.length > size) {
-      throw new DerError('r or s out of range', offset)
+    const integer = readInteger(inner)
+    // A sign octet stands before a magnitude with its first bit set.
+    const skip = integer.octet(0) === 0 ? 1 : 0
+    const length = integer.length - skip
+    if (integer.octet(0) >= 0x80 || length === 0 || length > size) {
+      throw new DerError('r or s out of range', integer.offset)
     }
-    signature.set(magnitude, end - magnitude.length)
+    for (let at = 0; at < length; at++) signature[end - length + at] = integer.octet(skip + at)
   }
   inner.end()
   return signature

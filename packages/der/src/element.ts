@@ -55,13 +55,14 @@ export class DerElement {
 
 /** Reads the elements of one DER value in order. Lengths are definite, minimal and inside the value (X.690 §10.1). */
 export class DerReader {
-  readonly #source: Uint8Array
+  readonly source: Uint8Array
+  /** Where the next element begins. Only this reader moves it. */
+  offset: number
   readonly #end: number
-  #offset: number
 
   constructor(source: Uint8Array, start = 0, end: number = source.length) {
-    this.#source = source
-    this.#offset = start
+    this.source = source
+    this.offset = start
     this.#end = end
   }
 
@@ -71,30 +72,39 @@ export class DerReader {
   }
 
   get atEnd(): boolean {
-    return this.#offset === this.#end
+    return this.offset === this.#end
   }
 
   /** Whether the next element has this tag. */
   sees(tag: number): boolean {
-    return this.#offset < this.#end && this.#source[this.#offset] === tag
+    return this.offset < this.#end && this.source[this.offset] === tag
   }
 
   /** The next element, which must have this tag. */
   read(tag: number): DerElement {
-    const element = this.any()
-    if (element.tag !== tag) {
-      throw new DerError(`Tag ${tag} expected, ${element.tag} seen`, element.offset)
-    }
-    return element
+    return this.any(tag)
   }
 
   /** A reader of the next element's contents. */
   enter(tag: number): DerReader {
-    return DerReader.inside(this.read(tag))
+    const start = this.pass(tag)
+    return new DerReader(this.source, start, this.offset)
   }
 
-  any(): DerElement {
-    const offset = this.#offset
+  /** The next element, with this tag if one is given. */
+  any(tag?: number): DerElement {
+    const { offset } = this
+    const start = this.pass(tag)
+    return new DerElement(this.source, offset, start, this.offset)
+  }
+
+  /**
+   * Goes past the next element, which must have this tag if one is given, and makes no object of it.
+   *
+   * @returns where its contents start; they end at `offset`, where the reader then stands.
+   */
+  pass(expected?: number): number {
+    const offset = this.offset
     const tag = this.#octet(offset)
     if ((tag & 0x1f) === 0x1f) throw new DerError('A tag of several octets', offset)
     let length = this.#octet(offset + 1)
@@ -104,7 +114,7 @@ export class DerReader {
       if (count === 0 || count > 3) throw new DerError(`${count} octets of length`, offset)
       length = 0
       for (let index = 0; index < count; index++) length = length * 256 + this.#octet(start++)
-      if (length < 0x80 || length < 256 ** (count - 1)) {
+      if (length < 0x80 || length < 1 << (8 * (count - 1))) {
         throw new DerError('Length not minimal', offset)
       }
     }
@@ -112,16 +122,19 @@ export class DerReader {
     if (end > this.#end) {
       throw new DerError(`${length} bytes expected, ${this.#end - start} left`, offset)
     }
-    this.#offset = end
-    return new DerElement(this.#source, offset, start, end)
+    if (expected !== undefined && tag !== expected) {
+      throw new DerError(`Tag ${expected} expected, ${tag} seen`, offset)
+    }
+    this.offset = end
+    return start
   }
 
   end(): void {
-    if (!this.atEnd) throw new DerError('Trailing bytes', this.#offset)
+    if (!this.atEnd) throw new DerError('Trailing bytes', this.offset)
   }
 
   #octet(offset: number): number {
     if (offset >= this.#end) throw new DerError('Cut short', offset)
-    return this.#source[offset] as number
+    return this.source[offset] as number
   }
 }

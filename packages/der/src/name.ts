@@ -39,26 +39,30 @@ export function describeName(name: Uint8Array): string {
 
 /** Visits each attribute in the order of the bytes; its value is a string type of the right characters. */
 function walkName(element: DerElement, visit?: (type: string, value: Uint8Array) => void): void {
-  const sequence = DerReader.inside(element)
-  while (!sequence.atEnd) {
-    const set = sequence.enter(Tag.SET)
-    let previous: DerElement | undefined
+  const { source } = element
+  const sets = DerReader.inside(element)
+  while (!sets.atEnd) {
+    const set = sets.enter(Tag.SET)
+    let previous = -1
     do {
-      const attribute = set.read(Tag.SEQUENCE)
-      if (previous !== undefined && !ascends(previous.bytes, attribute.bytes)) {
-        throw new DerError('SET OF not in order', attribute.offset)
+      const { offset } = set
+      const attribute = set.enter(Tag.SEQUENCE)
+      if (
+        previous >= 0 &&
+        !ascends(source.subarray(previous, offset), source.subarray(offset, set.offset))
+      ) {
+        throw new DerError('SET OF not in order', offset)
       }
-      previous = attribute
-      const inner = DerReader.inside(attribute)
-      const type = readObjectIdentifier(inner)
-      const value = inner.any()
+      previous = offset
+      const type = readObjectIdentifier(attribute, visit === undefined)
+      const value = attribute.any()
       if (value.length === 0 || !isText(value)) {
         throw new DerError(
           'Name: empty, or no UTF8String, PrintableString or IA5String',
           value.offset,
         )
       }
-      inner.end()
+      attribute.end()
       visit?.(type, value.contents)
     } while (!set.atEnd)
   }

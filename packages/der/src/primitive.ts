@@ -4,10 +4,11 @@ import { DerError } from './error.ts'
 /** An INTEGER's contents, which must be the shortest two's complement form (X.690 §8.3.2). */
 export function readInteger(reader: DerReader): DerElement {
   const element = reader.read(Tag.INTEGER)
-  const [first, second] = element.contents
-  if (first === undefined) throw new DerError('Empty INTEGER', element.offset)
+  if (element.length === 0) throw new DerError('Empty INTEGER', element.offset)
+  const first = element.octet(0)
+  const second = element.octet(1)
   if (
-    second !== undefined &&
+    element.length > 1 &&
     ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))
   ) {
     throw new DerError('INTEGER not minimal', element.offset)
@@ -20,47 +21,48 @@ export function readBitString(reader: DerReader): {
   readonly octets: Uint8Array
   readonly unused: number
 } {
-  const { contents, offset } = reader.read(Tag.BIT_STRING)
-  const unused = contents[0]
-  const last = contents[contents.length - 1] ?? 0
+  const { source, offset, start, end, length } = reader.read(Tag.BIT_STRING)
+  const unused = source[start] as number
+  const last = source[end - 1] as number
   const valid =
-    unused !== undefined &&
-    (unused === 0 || (unused < 8 && contents.length > 1 && (last & ((1 << unused) - 1)) === 0))
+    length > 0 && (unused === 0 || (unused < 8 && length > 1 && (last & ((1 << unused) - 1)) === 0))
   if (!valid) throw new DerError('Unused bits', offset)
-  return { octets: contents.subarray(1), unused }
+  return { octets: source.subarray(start + 1, end), unused }
 }
 
 /** A BOOLEAN, which in DER is 00 or FF (X.690 §11.1). */
 export function readBoolean(reader: DerReader): boolean {
-  const { contents, offset } = reader.read(Tag.BOOLEAN)
-  if (contents.length !== 1 || (contents[0] !== 0 && contents[0] !== 0xff)) {
-    throw new DerError('BOOLEAN neither 00 nor FF', offset)
+  const element = reader.read(Tag.BOOLEAN)
+  const octet = element.octet(0)
+  if (element.length !== 1 || (octet !== 0 && octet !== 0xff)) {
+    throw new DerError('BOOLEAN neither 00 nor FF', element.offset)
   }
-  return contents[0] === 0xff
+  return octet === 0xff
 }
 
-/** An OBJECT IDENTIFIER in dotted form; every arc minimal (X.690 §8.19.2) and below 2^52. */
-export function readObjectIdentifier(reader: DerReader): string {
-  const element = reader.read(Tag.OBJECT_IDENTIFIER)
+/**
+ * An OBJECT IDENTIFIER in dotted form; every arc minimal (X.690 §8.19.2) and below 2^52. With `checkOnly` it is checked
+ * and not written out.
+ */
+export function readObjectIdentifier(reader: DerReader, checkOnly = false): string {
+  const { source, offset } = reader
   let dotted = ''
   let arc = 0
-  let open = false
-  for (let index = 0; index < element.length; index++) {
-    const octet = element.octet(index)
-    if ((!open && octet === 0x80) || arc >= 2 ** 45) {
-      throw new DerError('OBJECT IDENTIFIER not minimal or too large', element.offset)
+  let open = true
+  for (let at = reader.pass(Tag.OBJECT_IDENTIFIER); at < reader.offset; at++) {
+    const octet = source[at] as number
+    if ((arc === 0 && octet === 0x80) || arc >= 2 ** 45) {
+      throw new DerError('OBJECT IDENTIFIER not minimal or too large', offset)
     }
     arc = arc * 128 + (octet & 0x7f)
     open = octet >= 0x80
     if (open) continue
-    if (dotted === '') {
+    if (!checkOnly) {
       const root = Math.min(Math.floor(arc / 40), 2)
-      dotted = `${root}.${arc - 40 * root}`
-    } else dotted += `.${arc}`
+      dotted += dotted === '' ? `${root}.${arc - 40 * root}` : `.${arc}`
+    }
     arc = 0
   }
-  if (open || dotted === '') {
-    throw new DerError('OBJECT IDENTIFIER cut short', element.offset)
-  }
+  if (open) throw new DerError('OBJECT IDENTIFIER cut short', offset)
   return dotted
 }

@@ -1,7 +1,6 @@
 import { Tag, type DerElement, type DerReader } from './element.ts'
 import { DerError } from './error.ts'
 
-const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const
 const Z = 0x5a
 
 /**
@@ -24,7 +23,9 @@ export function readTime(reader: DerReader): number {
   const hour = twoDigits(time, from + 4)
   const minute = twoDigits(time, from + 6)
   const second = twoDigits(time, from + 8)
-  if (day < 1 || day > daysOf(month, year) || hour > 23 || minute > 59 || second > 59) {
+  const days = new Date(Date.UTC(year, month, 0)).getUTCDate()
+  const date = month > 0 && month < 13 && day > 0 && day <= days
+  if (!date || hour > 23 || minute > 59 || second > 59) {
     throw new DerError('No such date', time.offset)
   }
   return Date.UTC(year, month - 1, day, hour, minute, second)
@@ -37,10 +38,4 @@ function twoDigits(time: DerElement, index: number): number {
     throw new DerError('Not [YY]YYMMDDHHMMSSZ', time.offset)
   }
   return 10 * tens + ones
-}
-
-/** 0 for a month that does not exist. */
-function daysOf(month: number, year: number): number {
-  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
-  return (DAYS[month - 1] ?? 0) + (month === 2 && leap ? 1 : 0)
 }
