@@ -43,7 +43,7 @@ const init = (slice: number, rounds: number): string => `#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs devtmpfs /dev
 cd /app
 export SLICE=${slice} ROUNDS=${rounds} WARM=${slice * 12}
-/bin/node vsock/inside.js
+/bin/node guest/inside/vsock-bench.js
 /bin/busybox reboot -f
 `
 
@@ -57,7 +57,10 @@ export async function benchGuest({ milliseconds, slices }: Budget): Promise<read
   const app = [
     ...installed(['vsock']),
     raw,
-    strippedEntry(join(root, 'bench/vsock/inside.ts'), 'app/vsock/inside.js'),
+    strippedEntry(
+      join(root, 'test/guest/inside/vsock-bench.ts'),
+      'app/guest/inside/vsock-bench.js',
+    ),
     strippedEntry(join(root, 'test/guest/inside/report.ts'), 'app/guest/inside/report.js'),
   ]
   const { lines } = await boot(

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { duplexPair } from 'node:stream'
 import { Client } from '../../packages/acm-enclave/src/token/client.ts'
 import { CKA, CKK, CKO } from '../../packages/acm-enclave/src/token/cryptoki.ts'
 import { Pin } from '../../packages/acm-enclave/src/token/pin.ts'
 import { RPC_CALLS } from '../../packages/acm-enclave/src/token/rpc-call.ts'
 import { MAX_FRAME, RpcFrameReader } from '../../packages/acm-enclave/src/token/rpc-frame.ts'
 import { RpcReader, RpcSyntaxError } from '../../packages/acm-enclave/src/token/rpc-reader.ts'
-import { answerFrame } from '../../packages/acm-enclave/src/token/rpc-server.ts'
+import { answerFrame, RpcConnection } from '../../packages/acm-enclave/src/token/rpc-server.ts'
 import type { SigningKey } from '../../packages/acm-enclave/src/token/signing-key.ts'
 import { TokenStore } from '../../packages/acm-enclave/src/token/token-store.ts'
 import { vectors } from '../../test/vectors.ts'
@@ -51,15 +52,77 @@ function withHandles(body: Uint8Array, handles: readonly number[]): Uint8Array {
   return copy
 }
 
-/** Frames of one client, as its stream has them. */
+/** Every input in two ways: frame by frame, where each answer is judged by what came before it, and as a stream. */
 async function run(input: Uint8Array): Promise<void> {
+  await runFrames(input)
+  await runStream(input)
+}
+
+const TIMES = { handshake: 60_000, transfer: 60_000 }
+
+/** A client that is logged in writes the input in two pieces, and reads; frames come back in their order, and nothing else. */
+async function runStream(input: Uint8Array): Promise<void> {
+  const store = openStore(() => {})
+  const [near, far] = duplexPair()
+  const connection = new RpcConnection(store, far, TIMES)
+  const output: Uint8Array[] = []
+  near.on('data', (chunk: Uint8Array) => output.push(Uint8Array.from(chunk)))
+  const objects = [...store.objects()].map(({ handle }) => handle)
+  // Handles are given one after the other.
+  const session = Math.max(...objects) + 1
+  const rest = withHandles(input.subarray(1), [session, ...objects])
+  near.write(Uint8Array.of(input[0] ?? 0))
+  for (const frame of opening(session)) near.write(frame)
+  const cut = rest.length === 0 ? 0 : (input[0] ?? 0) % rest.length
+  near.write(rest.subarray(0, cut))
+  near.write(rest.subarray(cut))
+  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve))
+  connection.close()
+  near.destroy()
+  if (store.sessions !== 0) throw new LawBroken('sessions outlived their connection')
+  checkStream(Buffer.concat(output), rest)
+}
+
+function checkStream(output: Uint8Array, rest: Uint8Array): void {
+  const answers = new RpcFrameReader()
+  const asked = new RpcFrameReader()
+  answers.push(output)
+  asked.push(rest)
+  if ((answers.shiftByte() ?? 0) > 2) throw new LawBroken('a version that does not exist')
+  for (let count = 0; ; count++) {
+    const answer = answers.shift()
+    if (answer === undefined) break
+    const code = count < 3 ? 0x10 : asked.shift()?.code
+    if (code === undefined) throw new LawBroken('an answer to no call')
+    const { length } = answer.body
+    const head = Buffer.alloc(12)
+    head.writeUInt32BE(answer.code)
+    head.writeUInt32BE(length, 8)
+    check(Buffer.concat([head, answer.body]), code, true)
+  }
+  if (answers.waiting) throw new LawBroken('half an answer')
+}
+
+/** C_Initialize, C_OpenSession, C_Login. */
+function opening(session: number): readonly Buffer[] {
+  const magic = Buffer.from('PRIVATE-GNOME-KEYRING-PKCS11-PROTOCOL-V-1').toString('hex')
+  const pin = Buffer.from(PIN).toString('hex')
+  const handle = session.toString(16).padStart(16, '0')
+  return [
+    frameOf(1, 'ayyay', `01 00000029 ${magic} 00 00 00000000`),
+    frameOf(10, 'uu', '0000000000000001 0000000000000004'),
+    frameOf(18, 'uuay', `${handle} 0000000000000001 01 00000006 ${pin}`),
+  ]
+}
+
+/** Frames of one client, as its stream has them. */
+async function runFrames(input: Uint8Array): Promise<void> {
   let signatures = 0
   const store = openStore(() => signatures++)
   const client = new Client(store, (input[0] ?? 0) >= 2 ? 'new' : 'old')
   client.initialized = ((input[0] ?? 0) & 0x40) === 0
-  const loggedIn = ((input[0] ?? 0) & 0x80) !== 0
   const session = client.openSession(false)
-  client.loggedIn = loggedIn
+  client.loggedIn = ((input[0] ?? 0) & 0x80) !== 0
   const handles = [session, ...[...store.objects()].map(({ handle }) => handle)]
   const reader = new RpcFrameReader()
   reader.push(input.subarray(1))
@@ -73,16 +136,18 @@ async function run(input: Uint8Array): Promise<void> {
     }
     if (frame === undefined) return
     const before = client.loggedIn
+    const signed = signatures
     const body = withHandles(frame.body, handles)
     const answer = await answerFrame(client, { code: frame.code, body })
     check(answer, frame.code, before || client.loggedIn)
-    if (!before && signatures > 0 && !loggedIn) throw new LawBroken('signed without a login')
+    if (!before && signatures > signed) throw new LawBroken('signed without a login')
+    if ([...store.objects()].length !== 2) throw new LawBroken('an object is gone')
     if (client.sessionCount > MAX_SESSIONS) throw new LawBroken('too many sessions')
   }
 }
 
 function check(answer: Uint8Array, code: number, loggedIn: boolean): void {
-  if (answer.length > 2 * MAX_FRAME) throw new LawBroken(`an answer of ${answer.length} bytes`)
+  if (answer.length > MAX_FRAME) throw new LawBroken(`an answer of ${answer.length} bytes`)
   const frame = new RpcReader(answer)
   if (frame.u32() !== code || frame.u32() !== 0 || frame.u32() !== answer.length - 12) {
     throw new LawBroken('an answer with another head')
@@ -113,6 +178,7 @@ function frameOf(call: number, signature: string, args: string): Buffer {
 
 const SESSION = '00000000f0f00000'
 const KEY = '00000000f0f00001'
+const SLOT = '0000000000000001'
 const PSS = '0000000000000250 0000000000000002 0000000000000020'
 
 function ownSeeds(): Uint8Array[] {
@@ -148,6 +214,18 @@ function ownSeeds(): Uint8Array[] {
         `${SESSION} ${KEY} 00000001 40000211 00000018 00000001 00000000 00000008`,
       ),
     ],
+    [
+      Buffer.of(0x81),
+      ...[frameOf(3, '', ''), frameOf(4, 'yfu', '01 00000004'), frameOf(5, 'u', SLOT)],
+      ...[frameOf(6, 'u', SLOT), frameOf(7, 'ufu', `${SLOT} 00000010`)],
+      frameOf(8, 'uu', `${SLOT} 0000000000001041`),
+      ...[frameOf(8, 'uu', `${SLOT} 000000000000000d`), frameOf(13, 'u', SESSION)],
+      ...[frameOf(23, 'uu', `${SESSION} ${KEY}`), frameOf(63, 'uay', `${SESSION} 01 00000001 07`)],
+      frameOf(64, 'ufy', `${SESSION} 00000010`),
+      frameOf(10, 'uu', `${SLOT} 0000000000000006`),
+      ...[frameOf(11, 'u', SESSION), frameOf(12, 'u', SLOT), frameOf(2, '', '')],
+    ],
+    [Buffer.of(0x82), frameOf(22, 'uu', `${SESSION} ${KEY}`), frameOf(19, 'u', SESSION)],
   ].map((parts) => new Uint8Array(Buffer.concat(parts)))
 }
 

@@ -97,7 +97,7 @@ describe('acm agent', () => {
     expect(refused.stderr).toContain('ERR_ACM_TOKEN_PIN')
     const away = enclavejs(
       ...['acm', 'agent', '--socket', workplace.socket, '--pin-file', workplace.path('pin')],
-      ...['--enclave-unix', workplace.path('nobody.sock')],
+      ...['--enclave-unix', workplace.path('nobody.sock'), '--start-timeout', '0'],
     )
     expect(await away.status).toBe(1)
     expect(away.stderr).toContain('ERR_ACM_TOKEN_ENCLAVE')
@@ -108,7 +108,10 @@ describe('acm agent', () => {
     [['--pin-file', 'PIN', '--socket', '/tmp/x'], '--enclave or --enclave-unix is missing'],
     [['--pin-file', 'PIN', '--enclave', '16'], '--socket is missing'],
     [['--pin-file', 'PIN', '--socket', '/tmp/x', '--enclave', 'x'], 'CID or CID:PORT expected'],
-    [['--pin-file', 'PIN', '--nginx-stanza', '/tmp/x'], '--certificate is missing'],
+    [
+      ['--pin-file', 'PIN', '--socket', '/tmp/x', '--nginx-stanza', '/tmp/x'],
+      '--certificate is missing',
+    ],
     [['--pin-file', 'PIN', 'more'], 'flags alone'],
   ])('wrong use: %j', async (args, message) => {
     const own = args.map((word) => (word === 'PIN' ? workplace.path('pin') : word))

@@ -1,4 +1,4 @@
-// Runs in the guest of ./guest.ts: the packed @enclavejs/vsock over the kernel's AF_VSOCK (CID 1), beside raw.c on the same
+// Runs in the guest of bench/vsock/guest.ts: the packed @enclavejs/vsock over the kernel's AF_VSOCK (CID 1), beside raw.c on the same
 // AF_VSOCK, and node:net over Unix sockets beside raw.c on those. Each end is a process of its own; they are asked in turn,
 // round after round, and the host makes the ratios.
 import { execFile, fork, spawn, type ChildProcess } from 'node:child_process'
@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createConnection, createServer } from '@enclavejs/vsock'
-import { done, give } from '../guest/inside/report.ts'
+import { done, give } from './report.ts'
 
 const FAMILIES = ['vsock', 'unix'] as const
 type Family = (typeof FAMILIES)[number]

@@ -21,6 +21,8 @@ export class Client {
   readonly #sessions = new Map<number, Session>()
   initialized = false
   loggedIn = false
+  /** Keys that it has begun to sign with. */
+  readonly used: Set<number> = new Set()
 
   constructor(store: TokenStore, encoding: MechanismEncoding) {
     this.store = store

@@ -7,6 +7,7 @@ import { pssMechanism } from './mechanism.ts'
 import { readAttributes, type AttributeValue } from './rpc-attribute.ts'
 import { RpcClient } from './rpc-client.ts'
 import { writeMechanism, type Mechanism } from './rpc-mechanism.ts'
+import { RpcReader } from './rpc-reader.ts'
 import type { SignInput } from './signing-key.ts'
 import { isSensitive, type ObjectTemplate } from './token-object.ts'
 import { SLOT_ID } from './token-store.ts'
@@ -31,6 +32,9 @@ export class EnclaveLink {
   /** Of the private keys. */
   #handles = new Map<string, number>()
   #signatures = 0
+  /** When the last signature came, or the first of those under way was asked for. */
+  #since = 0
+  #timer: NodeJS.Timeout | undefined
 
   private constructor(rpc: RpcClient, session: number) {
     this.#rpc = rpc
@@ -69,6 +73,8 @@ export class EnclaveLink {
   }
 
   close(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
     this.#rpc.close()
   }
 
@@ -104,7 +110,8 @@ export class EnclaveLink {
       for (const type of types) args.u32(type).u32(ATTRIBUTE_ROOM)
     })
     const attributes = new Map<number, AttributeValue>()
-    for (const { type, value } of readAttributes(answer)) {
+    const own = Uint8Array.from(answer.bytes(answer.remaining))
+    for (const { type, value } of readAttributes(new RpcReader(own))) {
       if (value !== undefined) attributes.set(type, value)
     }
     // What an enclave should never have told does not go further.
@@ -112,31 +119,59 @@ export class EnclaveLink {
     return { attributes, handle, identity: identityOf(attributes) }
   }
 
+  /** C_DestroyObject. */
+  async destroy(identity: string): Promise<void> {
+    const key = this.#handles.get(identity)
+    if (key === undefined) return
+    const timer = setTimeout(() => this.#rpc.close(), ANSWER_TIMEOUT_MS)
+    try {
+      await this.#rpc.call('DestroyObject', (args) => args.u64(this.#session).u64(key))
+      this.#handles.delete(identity)
+    } catch (cause) {
+      throw linkError(cause)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
   /** C_SignInit and C_Sign in one write: one round trip. */
   async sign(identity: string, input: SignInput): Promise<Uint8Array> {
     const key = this.#handles.get(identity)
     if (key === undefined) throw new CryptokiError(CKR.KEY_HANDLE_INVALID)
     const { mechanism, data } = signArguments(input)
-    this.#signatures++
-    const timer = setTimeout(() => this.#rpc.close(), ANSWER_TIMEOUT_MS)
+    if (this.#signatures++ === 0) this.#since = performance.now()
+    this.#watch(ANSWER_TIMEOUT_MS)
     try {
-      const calls = this.#rpc.together(() => [
+      const [init, sign] = this.#rpc.together(() => [
         this.#rpc.call('SignInit', (args) => {
           writeMechanism(args.u64(this.#session), 'new', mechanism)
           args.u64(key)
         }),
         this.#rpc.call('Sign', (args) => args.u64(this.#session).present(data).u32(MAX_SIGNATURE)),
       ])
-      const [init, sign] = await Promise.allSettled(calls)
-      if (init?.status === 'rejected') throw init.reason
-      if (sign?.status !== 'fulfilled') throw sign?.reason
-      const signature = sign.value.optionalBytes()
+      // Where the first is refused, the second is as well, and says less.
+      sign.catch(() => {})
+      await init
+      const signature = (await sign).optionalBytes()
       if (signature === undefined) throw new CryptokiError(CKR.DEVICE_ERROR)
-      return signature
+      return Uint8Array.from(signature)
     } finally {
-      clearTimeout(timer)
       this.#signatures--
+      this.#since = performance.now()
     }
+  }
+
+  /** Ends the connection when a signature was due so long ago. One timer for all: setting one for each costs a lot of it. */
+  #watch(milliseconds: number): void {
+    if (this.#timer !== undefined || this.ended) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      const left = this.#since + ANSWER_TIMEOUT_MS - performance.now()
+      if (this.#signatures === 0) return
+      if (left > 0) this.#watch(left)
+      else this.#rpc.close()
+    }, milliseconds)
+    this.#timer.unref()
   }
 }
 
@@ -159,6 +194,11 @@ function identityOf(attributes: ReadonlyMap<number, AttributeValue>): string {
   const id = attributes.get(CKA.ID)
   const name = id instanceof Uint8Array ? Buffer.from(id).toString('hex') : ''
   return `${Number(attributes.get(CKA.CLASS))} ${name} ${hash.digest('hex')}`
+}
+
+/** `CKA_ID` in hex, of an identity. */
+export function idOf(identity: string): string {
+  return identity.split(' ')[1] ?? ''
 }
 
 function linkError(cause: unknown): AcmError {

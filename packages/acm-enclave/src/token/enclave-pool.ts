@@ -54,6 +54,13 @@ export class EnclavePool {
       await Promise.all([...this.#links].map(async (link) => this.#onObjects(await link.objects())))
   }
 
+  /** Has the enclave remove a key, and asks again what the token has. */
+  async destroy(identity: string): Promise<void> {
+    const link = this.#best() ?? (await this.#open())
+    await link.destroy(identity)
+    await this.refresh()
+  }
+
   /** One at a time; after a failure all wait a little. */
   #open(): Promise<EnclaveLink> {
     if (this.#closed)

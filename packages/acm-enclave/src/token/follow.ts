@@ -8,7 +8,10 @@ import type { AcmToken } from './token.ts'
 export interface FollowOptions {
   /** `CKA_LABEL` of its keys. Default `acm-key`, as in ACM for Nitro Enclaves. */
   readonly label?: string | undefined
-  /** Milliseconds that the key before stays after a renewal, for web servers that were not reloaded yet. Default 3600000; at most a week. */
+  /**
+   * Milliseconds that the key before stays after a renewal at most, for web servers that were not reloaded yet. Before that it
+   * goes when a relay says that no worker needs it (`AcmToken.retireKey`). Default 3600000; at most a week.
+   */
   readonly keepOldMs?: number | undefined
 }
 
@@ -60,18 +63,24 @@ export async function followCertificate(
     throw new RangeError(`keepOldMs is an integer from 0 to ${WEEK}, in milliseconds`)
   }
   let current: string | undefined
+  const retired = new Set<string>()
   const target = {
     setSecureContext({ cert, key }: Material): void {
       const [leaf = '', ...path] = certificates(cert)
       const id = certificateId(leaf)
       const name = nameOf(id)
       const has = (one: string): boolean => token.ids.some((own) => nameOf(own) === one)
+      // It came back: no longer one that clients may end.
+      if (retired.delete(name) && has(name)) token.removeKey(id)
       if (!has(name)) token.addKey({ id, label, privateKey: key, certificate: leaf, path })
       const old = current
       current = name
       if (old === undefined || old === name) return
+      const oldId = new Uint8Array(Buffer.from(old, 'hex'))
+      if (has(old)) token.retireKey(oldId)
+      retired.add(old)
       const timer = setTimeout(() => {
-        if (current !== old && has(old)) token.removeKey(new Uint8Array(Buffer.from(old, 'hex')))
+        if (current !== old && has(old)) token.removeKey(oldId)
       }, keepOldMs)
       timer.unref()
     },

@@ -11,6 +11,17 @@ import { attributeFor, isSensitive, matches, type TokenObject } from './token-ob
 
 /** Calls about objects. */
 export const OBJECT_CALLS: Readonly<Record<string, Answer>> = {
+  /** Nothing but a private key that another has replaced can be ended, and not before a login. */
+  DestroyObject(client, args) {
+    const session = args.u64()
+    const handle = args.u64()
+    args.end()
+    client.session(session)
+    const { destroy } = client.object(handle)
+    if (destroy === undefined) throw new CryptokiError(CKR.ACTION_PROHIBITED)
+    destroy()
+  },
+
   GetObjectSize(client, args, answer) {
     const session = args.u64()
     const object = args.u64()

@@ -1,12 +1,14 @@
 import type { Duplex } from 'node:stream'
 import { CKA, CKK, CKO, CKR, CryptokiError } from './cryptoki.ts'
-import type { EnclaveObject } from './enclave-link.ts'
+import { AcmError } from '../error.ts'
+import { idOf, type EnclaveObject } from './enclave-link.ts'
 import { EnclavePool, type EnclaveAddress } from './enclave-pool.ts'
 import { Pin } from './pin.ts'
 import { shownKeys, type ShownKey } from './shown-key.ts'
 import type { SignInput, SigningKey } from './signing-key.ts'
 import { TokenDoor, type ConnectionSource } from './token-door.ts'
 import { checkDescription, type TokenDescription } from './token-options.ts'
+import { isDestroyable } from './token-object.ts'
 import { TokenStore } from './token-store.ts'
 
 /** Options of {@link createTokenRelay}. */
@@ -25,6 +27,14 @@ const CURVE_LENGTHS: Readonly<Record<string, number>> = {
   '06052b81040023': 132,
 }
 
+/** A key that another has replaced. */
+export interface RetiredKey {
+  /** `CKA_ID` */
+  readonly id: Uint8Array
+  /** Whether a client that has signed with it is connected: a worker from before the reload. */
+  readonly inUse: boolean
+}
+
 /** A token on the parent whose keys lie in enclaves: made by {@link createTokenRelay}. */
 export class AcmTokenRelay {
   readonly #store: TokenStore
@@ -33,6 +43,8 @@ export class AcmTokenRelay {
   readonly #signTimeout: number
   /** Identity to handle: stable while the key exists anywhere. */
   readonly #handles = new Map<string, number>()
+  /** Private keys that others have replaced, as each enclave said last. */
+  readonly #retired = new Map<EnclavePool, ReadonlySet<string>>()
   /** What each enclave had when it was asked last. */
   readonly #known = new Map<EnclavePool, ReadonlySet<string>>()
   readonly #abort = new AbortController()
@@ -83,6 +95,35 @@ export class AcmTokenRelay {
     if (failed.length === asked.length) throw failed[0]?.reason
   }
 
+  /** `CKA_ID` of each key that another has replaced, and whether a client that has signed with it is still connected. */
+  get retired(): readonly RetiredKey[] {
+    return [...this.#retiredNow()].flatMap((identity) => {
+      const handle = this.#handles.get(identity)
+      const object = handle === undefined ? undefined : this.#store.get(handle)
+      if (object === undefined) return []
+      const id = Uint8Array.from(object.attributes.get(CKA.ID) as Uint8Array)
+      return [{ id, inUse: this.#door.isUsed(object.handle) }]
+    })
+  }
+
+  /**
+   * Has the enclaves remove a retired key. Clients that still hold it are refused from then on: look at `inUse` before, and
+   * give a web server that was reloaded as long as a handshake may take.
+   *
+   * @throws {AcmError} where an enclave is away or refuses: `ERR_ACM_TOKEN_ENCLAVE`, `ERR_ACM_TOKEN_PIN`, `ERR_ACM_TOKEN_CLOSED`;
+   *   `ERR_ACM_TOKEN_ID` for a key that is not retired
+   */
+  async removeRetired(id: Uint8Array): Promise<void> {
+    this.#door.checkOpen()
+    const name = Buffer.from(id).toString('hex')
+    const identity = [...this.#retiredNow()].find((one) => idOf(one) === name)
+    if (identity === undefined) {
+      throw new AcmError('ERR_ACM_TOKEN_ID', `The token has no retired key of id ${name}.`)
+    }
+    const asked = await Promise.allSettled(this.#pools.map((pool) => pool.destroy(identity)))
+    for (const result of asked) if (result.status === 'rejected') throw result.reason
+  }
+
   /** Serves one client, as a token does. */
   serve(stream: Duplex): void {
     this.#door.serve(stream)
@@ -104,13 +145,22 @@ export class AcmTokenRelay {
     this.close()
   }
 
+  #retiredNow(): ReadonlySet<string> {
+    return new Set([...this.#retired.values()].flatMap((identities) => [...identities]))
+  }
+
   #learn(pool: EnclavePool, objects: readonly EnclaveObject[]): void {
     this.#known.set(pool, new Set(objects.map(({ identity }) => identity)))
+    const retired = objects.filter((object) => isDestroyable(object))
+    this.#retired.set(pool, new Set(retired.map(({ identity }) => identity)))
     for (const { identity, attributes } of objects) {
       if (this.#handles.has(identity)) continue
       const isKey = attributes.get(CKA.CLASS) === CKO.PRIVATE_KEY
       const key = isKey ? this.#remoteKey(identity, attributes) : undefined
-      const [handle] = this.#store.add([{ attributes, key }])
+      // What a client may end in the enclave, it may not here.
+      const shown = new Map(attributes)
+      shown.delete(CKA.DESTROYABLE)
+      const [handle] = this.#store.add([{ attributes: shown, key }])
       this.#handles.set(identity, handle as number)
     }
     for (const [identity, handle] of this.#handles) {

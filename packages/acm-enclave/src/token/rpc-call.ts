@@ -14,7 +14,7 @@ const TABLE = `
 1 Initialize ayyay -|2 Finalize - -|3 GetInfo - vsusv|4 GetSlotList yfu au|5 GetSlotInfo u ssuvv
 6 GetTokenInfo u ssssuuuuuuuuuuuvvs|7 GetMechanismList ufu au|8 GetMechanismInfo uu uuu|10 OpenSession uu u
 11 CloseSession u -|12 CloseAllSessions u -|13 GetSessionInfo u uuuu|18 Login uuay -|19 Logout u -
-23 GetObjectSize uu u|24 GetAttributeValue uufA aAu|26 FindObjectsInit uaA -|27 FindObjects ufu au
+22 DestroyObject uu -|23 GetObjectSize uu u|24 GetAttributeValue uufA aAu|26 FindObjectsInit uaA -|27 FindObjects ufu au
 28 FindObjectsFinal u -|42 SignInit uMu -|43 Sign uayfy ay|44 SignUpdate uay -|45 SignFinal ufy ay
 63 SeedRandom uay -|64 GenerateRandom ufy ay`
 

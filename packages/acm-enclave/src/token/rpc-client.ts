@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { CryptokiError } from './cryptoki.ts'
-import { ERROR_CALL, rpcCall, type RpcCall } from './rpc-call.ts'
+import { ERROR_CALL, ERROR_SIGNATURE, rpcCall, type RpcCall } from './rpc-call.ts'
 import { beginFrame, endFrame, RpcFrameReader, type RpcFrame } from './rpc-frame.ts'
 import { RpcReader, RpcSyntaxError } from './rpc-reader.ts'
 import type { RpcWriter } from './rpc-writer.ts'
@@ -26,6 +26,7 @@ export class RpcClient {
   readonly #onEnd: () => void
   #nextCode = FIRST_CODE
   #negotiated = false
+  #gathered: Uint8Array[] | undefined
   #failure: Error | undefined
 
   /** Sends the version byte. `onEnd` is called once, when nothing more will be answered. */
@@ -52,7 +53,7 @@ export class RpcClient {
   }
 
   /**
-   * @returns the arguments of the answer
+   * @returns the arguments of the answer: views of what was read, copied by whoever keeps them
    * @throws {CryptokiError} when the token refuses; any other error when the connection is of no use any more
    */
   call(name: string, write: (args: RpcWriter) => unknown = () => {}): Promise<RpcReader> {
@@ -64,17 +65,20 @@ export class RpcClient {
     write(frame)
     return new Promise((resolve, reject) => {
       this.#pending.set(code, { call, resolve, reject })
-      this.#stream.write(endFrame(frame, OPTIONS.length))
+      const bytes = endFrame(frame, OPTIONS.length)
+      if (this.#gathered === undefined) this.#stream.write(bytes)
+      else this.#gathered.push(bytes)
     })
   }
 
   /** Calls in one write: one round trip. */
   together<Result>(make: () => Result): Result {
-    this.#stream.cork()
+    const gathered = (this.#gathered ??= [])
     try {
       return make()
     } finally {
-      this.#stream.uncork()
+      this.#gathered = undefined
+      if (gathered.length > 0) this.#stream.write(Buffer.concat(gathered))
     }
   }
 
@@ -102,19 +106,20 @@ export class RpcClient {
   #settle({ code, body }: RpcFrame): void {
     const pending = this.#pending.get(code)
     if (pending === undefined) throw new RpcSyntaxError('an answer to no call')
-    const args = new RpcReader(Uint8Array.from(body))
+    const args = new RpcReader(body)
     const id = args.u32()
-    const signature = Buffer.from(args.byteArray() ?? []).toString('latin1')
-    if (id === ERROR_CALL && signature === 'u') {
+    const failed = id === ERROR_CALL
+    if (!args.isText(failed ? ERROR_SIGNATURE : pending.call.response)) {
+      throw new RpcSyntaxError('an answer with another signature')
+    }
+    if (failed) {
       const rv = args.u64()
       args.end()
       this.#pending.delete(code)
       pending.reject(new CryptokiError(rv))
       return
     }
-    if (id !== pending.call.id || signature !== pending.call.response) {
-      throw new RpcSyntaxError('an answer to another call')
-    }
+    if (id !== pending.call.id) throw new RpcSyntaxError('an answer to another call')
     this.#pending.delete(code)
     pending.resolve(args)
   }

@@ -1,9 +1,11 @@
-import { RpcSyntaxError } from './rpc-reader.ts'
+import { readU32, RpcSyntaxError } from './rpc-reader.ts'
 import { RpcWriter } from './rpc-writer.ts'
 
 /** Header, options and body of one frame together. */
 export const MAX_FRAME: number = 64 * 1024
 const HEADER = 12
+/** Chunks that are held apart. A chunk of one byte takes a hundred of memory. */
+const MAX_CHUNKS = 32
 
 /** One message of either side. The code of an answer is that of its call. */
 export interface RpcFrame {
@@ -30,6 +32,7 @@ export class RpcFrameReader {
     if (chunk.length === 0) return
     this.#chunks.push(chunk)
     this.#held += chunk.length
+    if (this.#chunks.length > MAX_CHUNKS) this.#joined()
   }
 
   /** One byte, before the frames: the version. */
@@ -46,10 +49,9 @@ export class RpcFrameReader {
   shift(): RpcFrame | undefined {
     if (this.#held < this.#wanted) return undefined
     const bytes = this.#joined()
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-    const code = view.getUint32(0)
-    const options = view.getUint32(4)
-    const body = view.getUint32(8)
+    const code = readU32(bytes, 0)
+    const options = readU32(bytes, 4)
+    const body = readU32(bytes, 8)
     if (code === 0) throw new RpcSyntaxError('a frame without a code')
     const total = HEADER + options + body
     if (total > MAX_FRAME)
@@ -59,9 +61,8 @@ export class RpcFrameReader {
       return undefined
     }
     this.#wanted = HEADER
-    const rest = bytes.subarray(total)
-    this.#chunks = rest.length === 0 ? [] : [rest]
-    this.#held = rest.length
+    this.#chunks = bytes.length === total ? [] : [bytes.subarray(total)]
+    this.#held = bytes.length - total
     return { code, body: bytes.subarray(HEADER + options, total) }
   }
 
@@ -79,16 +80,15 @@ export class RpcFrameReader {
   }
 }
 
-/** Begins a frame: the call and its signature are written, the arguments follow. */
+/** Begins a frame: the call and its signature are written, the arguments follow. Both texts are ASCII. */
 export function beginFrame(
   code: number,
   options: string,
   call: number,
   signature: string,
 ): RpcWriter {
-  const text = new TextEncoder().encode(options)
-  const writer = new RpcWriter().u32(code).u32(text.length).u32(0).raw(text).u32(call)
-  return writer.byteArray(new TextEncoder().encode(signature))
+  const writer = new RpcWriter().u32(code).u32(options.length).u32(0).ascii(options)
+  return writer.u32(call).u32(signature.length).ascii(signature)
 }
 
 /** Ends it: the length of the body is known now. */

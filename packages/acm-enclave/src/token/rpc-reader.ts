@@ -11,15 +11,19 @@ export class RpcSyntaxError extends Error {
 /** NULL of a byte array, and of a buffer. */
 export const NULL_LENGTH = 0xffffffff
 
+/** Big-endian; the four bytes are there. */
+export function readU32(bytes: Uint8Array, offset: number): number {
+  const low = (bytes[offset + 1] as number) * 0x10000 + (bytes[offset + 2] as number) * 0x100
+  return (bytes[offset] as number) * 0x1000000 + low + (bytes[offset + 3] as number)
+}
+
 /** Reads the numbers and byte arrays of p11-kit's RPC, big-endian. Every length is checked before anything is made. */
 export class RpcReader {
   readonly #bytes: Uint8Array
-  readonly #view: DataView
   #offset = 0
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
 
   get remaining(): number {
@@ -34,19 +38,19 @@ export class RpcReader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1))
+    return this.#bytes[this.#take(1)] as number
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4))
+    return readU32(this.#bytes, this.#take(4))
   }
 
   /** CK_ULONG. What JavaScript cannot hold exactly is no number of this token's, and reads as CK_UNAVAILABLE. */
   u64(): number {
     const offset = this.#take(8)
-    const high = this.#view.getUint32(offset)
+    const high = readU32(this.#bytes, offset)
     if (high > 0x1fffff) return CK_UNAVAILABLE
-    return high * 0x1_0000_0000 + this.#view.getUint32(offset + 4)
+    return high * 0x1_0000_0000 + readU32(this.#bytes, offset + 4)
   }
 
   /** A view of the next bytes: copied by whoever keeps it. */
@@ -59,6 +63,18 @@ export class RpcReader {
   byteArray(): Uint8Array | undefined {
     const length = this.u32()
     return length === NULL_LENGTH ? undefined : this.bytes(length)
+  }
+
+  /** Whether a byte array comes that is this text of ASCII, as a call's signature is. */
+  isText(text: string): boolean {
+    const length = this.u32()
+    if (length === NULL_LENGTH) return false
+    const offset = this.#take(length)
+    if (length !== text.length) return false
+    for (let index = 0; index < length; index++) {
+      if (this.#bytes[offset + index] !== text.charCodeAt(index)) return false
+    }
+    return true
   }
 
   /** `ay` of a request: bytes, or undefined for NULL, whose length alone is sent. */

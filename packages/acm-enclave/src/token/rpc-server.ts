@@ -37,10 +37,7 @@ export function answerFrame(client: Client, frame: RpcFrame): Uint8Array | Promi
     const args = new RpcReader(body)
     const call = RPC_CALLS.get(args.u32())
     if (call === undefined) throw new CryptokiError(CKR.FUNCTION_NOT_SUPPORTED)
-    const signature = args.byteArray()
-    if (signature === undefined || Buffer.from(signature).toString('latin1') !== call.request) {
-      throw new RpcSyntaxError(`${call.name} has another signature`)
-    }
+    if (!args.isText(call.request)) throw new RpcSyntaxError(`${call.name} has another signature`)
     if (!client.initialized && call.name !== 'Initialize') {
       throw new CryptokiError(CKR.CRYPTOKI_NOT_INITIALIZED)
     }
@@ -64,13 +61,21 @@ export interface ConnectionTimes {
   readonly transfer: number
 }
 
-/** One client on one stream, one call after the other. What is held is bounded: one frame, one chunk, one answer. */
+/** Answers that are held for one write, in bytes; the one that exceeds it goes with them. */
+const MAX_HELD = 16_384
+
+/**
+ * One client on one stream, one call after the other. What is held is bounded: one frame, one chunk, a few answers. Answers to
+ * calls that came together go back together, in one write: those of C_SignInit and C_Sign with the signature.
+ */
 export class RpcConnection {
   readonly #store: TokenStore
   readonly #stream: Duplex
   readonly #times: ConnectionTimes
   readonly #reader = new RpcFrameReader()
   #client: Client | undefined
+  #answers: Uint8Array[] = []
+  #held = 0
   #busy = false
   #timer: NodeJS.Timeout | undefined
   #ended = false
@@ -84,6 +89,11 @@ export class RpcConnection {
     stream.on('error', () => this.#end())
     stream.on('close', () => this.#end())
     this.#arm(times.handshake)
+  }
+
+  /** Whether the client has begun to sign with a key. */
+  hasUsed(handle: number): boolean {
+    return this.#client?.used.has(handle) === true
   }
 
   /** Ends the connection at once. Calls under way end without an answer. */
@@ -130,9 +140,11 @@ export class RpcConnection {
       }
     } catch {
       // Where the next frame begins is unknown.
+      this.#flush()
       this.#end()
       return
     }
+    if (!this.#busy) this.#flush()
     if (this.#ended || this.#busy) return
     if (!this.#reader.waiting) this.#disarm()
     else if (this.#timer === undefined) this.#arm(this.#times.transfer)
@@ -148,20 +160,32 @@ export class RpcConnection {
   #answer(client: Client, frame: RpcFrame): void {
     const answer = answerFrame(client, frame)
     if (answer instanceof Uint8Array) {
-      this.#write(answer)
+      this.#hold(answer)
       return
     }
     this.#busy = true
     void answer.then((bytes) => {
       this.#busy = false
       if (this.#ended) return
-      this.#write(bytes)
+      this.#hold(bytes)
+      this.#flush()
       this.#continue()
     })
   }
 
-  #write(answer: Uint8Array): void {
-    if (this.#stream.write(answer)) return
+  #hold(answer: Uint8Array): void {
+    this.#answers.push(answer)
+    this.#held += answer.length
+    if (this.#held >= MAX_HELD) this.#flush()
+  }
+
+  #flush(): void {
+    const [first] = this.#answers
+    if (first === undefined) return
+    const bytes = this.#answers.length === 1 ? first : Buffer.concat(this.#answers)
+    this.#answers = []
+    this.#held = 0
+    if (this.#stream.write(bytes)) return
     // A client that does not read gets no more answers, and is not listened to.
     this.#busy = true
     this.#arm(this.#times.transfer)

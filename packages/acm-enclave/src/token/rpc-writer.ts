@@ -2,11 +2,13 @@ import { CK_UNAVAILABLE } from './cryptoki.ts'
 import { NULL_LENGTH } from './rpc-reader.ts'
 
 const FIRST_SIZE = 256
+/** Bytes of one message: what a client asks for many times over is not told. */
+const MAX_SIZE = 64 * 1024
 
 /** Writes the numbers and byte arrays of p11-kit's RPC, big-endian. */
 export class RpcWriter {
-  #bytes: Uint8Array = new Uint8Array(FIRST_SIZE)
-  #view: DataView = new DataView(this.#bytes.buffer)
+  // Of Node's pool, whose memory holds other bytes: what is not written is not given away.
+  #bytes: Buffer = Buffer.allocUnsafe(FIRST_SIZE)
   #length = 0
 
   get length(): number {
@@ -15,25 +17,25 @@ export class RpcWriter {
 
   #grow(count: number): number {
     const offset = this.#length
+    if (offset + count > MAX_SIZE) throw new RangeError(`a message of more than ${MAX_SIZE} bytes`)
     this.#length += count
     if (this.#length > this.#bytes.length) {
-      const bytes = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2))
-      bytes.set(this.#bytes)
+      const bytes = Buffer.allocUnsafe(Math.max(this.#length, this.#bytes.length * 2))
+      bytes.set(this.#bytes.subarray(0, offset))
       this.#bytes = bytes
-      this.#view = new DataView(bytes.buffer)
     }
     return offset
   }
 
   u8(value: number): this {
     const offset = this.#grow(1)
-    this.#view.setUint8(offset, value)
+    this.#bytes[offset] = value
     return this
   }
 
   u32(value: number): this {
     const offset = this.#grow(4)
-    this.#view.setUint32(offset, value)
+    this.#bytes.writeUInt32BE(value >>> 0, offset)
     return this
   }
 
@@ -41,14 +43,24 @@ export class RpcWriter {
   u64(value: number): this {
     const offset = this.#grow(8)
     const unavailable = value === CK_UNAVAILABLE
-    this.#view.setUint32(offset, unavailable ? 0xffffffff : Math.floor(value / 0x1_0000_0000))
-    this.#view.setUint32(offset + 4, unavailable ? 0xffffffff : value % 0x1_0000_0000)
+    const high = unavailable ? 0xffffffff : Math.floor(value / 0x1_0000_0000)
+    this.#bytes.writeUInt32BE(high, offset)
+    this.#bytes.writeUInt32BE(unavailable ? 0xffffffff : value % 0x1_0000_0000, offset + 4)
     return this
   }
 
   raw(bytes: Uint8Array): this {
     const offset = this.#grow(bytes.length)
     this.#bytes.set(bytes, offset)
+    return this
+  }
+
+  /** Text of ASCII alone, a byte for each character. */
+  ascii(text: string): this {
+    const offset = this.#grow(text.length)
+    for (let index = 0; index < text.length; index++) {
+      this.#bytes[offset + index] = text.charCodeAt(index)
+    }
     return this
   }
 
@@ -80,7 +92,7 @@ export class RpcWriter {
 
   /** Overwrites a u32 that was written before. */
   patch(offset: number, value: number): this {
-    this.#view.setUint32(offset, value)
+    this.#bytes.writeUInt32BE(value, offset)
     return this
   }
 

@@ -24,6 +24,7 @@ export const SIGN_CALLS: Readonly<Record<string, Answer>> = {
     const { key } = signer(client, keyHandle)
     if (key === undefined) throw new CryptokiError(CKR.KEY_FUNCTION_NOT_PERMITTED)
     session.sign = new SignOperation(key, signPlan(mechanism, key))
+    client.used.add(keyHandle)
   },
 
   async Sign(client, args, answer) {

@@ -31,6 +31,11 @@ export class TokenDoor {
     return this.#connections.size
   }
 
+  /** Whether a connection is open that has begun to sign with a key. */
+  isUsed(handle: number): boolean {
+    return [...this.#connections].some((connection) => connection.hasUsed(handle))
+  }
+
   checkOpen(): void {
     if (this.#closed) throw new AcmError('ERR_ACM_TOKEN_CLOSED', 'The token was closed.')
   }

@@ -13,6 +13,8 @@ export interface ObjectTemplate {
 export interface TokenObject extends ObjectTemplate {
   /** Never given to another object, in this token's life. */
   readonly handle: number
+  /** Of a private key that another has replaced: ends it, as C_DestroyObject asks. */
+  readonly destroy?: (() => void) | undefined
 }
 
 /** Attributes of private keys that exist and are never told. */
@@ -27,6 +29,12 @@ const SENSITIVE: Readonly<Record<number, readonly number[]>> = {
 /** Whether only somebody logged in sees it. */
 export function isPrivate(object: ObjectTemplate): boolean {
   return object.attributes.get(CKA.PRIVATE) !== 0
+}
+
+/** Whether a client that no longer needs a private key may end it. */
+export function isDestroyable(object: ObjectTemplate): boolean {
+  const value = object.attributes.get(CKA.DESTROYABLE)
+  return value instanceof Uint8Array && value[0] === 1
 }
 
 /** Whether an attribute is a secret of a private key. The token has no value for it; what it says is that it has one. */

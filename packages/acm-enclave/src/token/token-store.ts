@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { CKR, CryptokiError } from './cryptoki.ts'
+import { CKA, CKR, CryptokiError } from './cryptoki.ts'
 import type { Pin } from './pin.ts'
 import type { ObjectTemplate, TokenObject } from './token-object.ts'
 
@@ -52,6 +52,15 @@ export class TokenStore {
       this.#objects.set(handle, { ...object, handle })
       return handle
     })
+  }
+
+  /** Lets clients end an object (C_DestroyObject), and tells them so (CKA_DESTROYABLE). */
+  allowDestroy(handle: number, destroy: () => void): void {
+    const object = this.#objects.get(handle)
+    if (object === undefined) return
+    // A boolean, which p11-kit writes as bytes: it does not know this attribute.
+    const attributes = new Map(object.attributes).set(CKA.DESTROYABLE, Uint8Array.of(1))
+    this.#objects.set(handle, { ...object, attributes, destroy })
   }
 
   remove(handles: readonly number[]): void {

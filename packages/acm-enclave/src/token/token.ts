@@ -76,13 +76,29 @@ export class AcmToken {
    */
   removeKey(id: Uint8Array): void {
     const name = Buffer.from(checkId(id)).toString('hex')
-    const held = this.#keys.get(name)
-    if (held === undefined) {
-      throw new AcmError('ERR_ACM_TOKEN_ID', `The token has no key of id ${name}.`)
-    }
+    const held = this.#held(id)
     this.#keys.delete(name)
     this.#store.remove(held.handles)
     held.key.release()
+  }
+
+  /**
+   * Says that another key has replaced this one. It goes on signing; from now on a client that has logged in may remove it
+   * (C_DestroyObject; `CKA_DESTROYABLE` says so), as a relay does when the web server's last worker that used it has ended.
+   *
+   * @throws {AcmError} `ERR_ACM_TOKEN_ID`
+   */
+  retireKey(id: Uint8Array): void {
+    const own = Uint8Array.from(checkId(id))
+    const [handle] = this.#held(own).handles
+    if (handle !== undefined) this.#store.allowDestroy(handle, () => this.removeKey(own))
+  }
+
+  #held(id: Uint8Array): HeldKey {
+    const name = Buffer.from(id).toString('hex')
+    const held = this.#keys.get(name)
+    if (held !== undefined) return held
+    throw new AcmError('ERR_ACM_TOKEN_ID', `The token has no key of id ${name}.`)
   }
 
   /** Serves one client on a stream. The token ends the stream: when the client breaks the protocol, stalls, or is one too many. */

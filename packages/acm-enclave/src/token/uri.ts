@@ -1,3 +1,6 @@
+import { element, SEQUENCE } from '../der.ts'
+import { writePem } from '../pem.ts'
+
 /** What a PKCS #11 URI (RFC 7512) says of a private key in a token. */
 export interface TokenUriParts {
   readonly label: string
@@ -9,6 +12,9 @@ export interface TokenUriParts {
   readonly object: string
   readonly pin?: string | undefined
 }
+
+const VISIBLE_STRING = 0x1a
+const UTF8_STRING = 0x0c
 
 /** RFC 7512 §2.3: what needs no percent in a path's values. */
 const PLAIN = /[A-Za-z0-9\-._~]/
@@ -47,17 +53,38 @@ export function moduleFile(socket: string, name: string): string {
   return `remote:unix:path=${path}\nmodule:${name}\n`
 }
 
-/** NGINX's two lines for a key in a token, as ACM for Nitro Enclaves writes them. */
-export function nginxStanza(uri: string, certificate: string): string {
-  return `ssl_certificate_key "engine:pkcs11:${uri}";\nssl_certificate "${certificate}";\n`
+/**
+ * A key file for OpenSSL's provider (pkcs11-provider): PEM with the URI in it. Whatever reads a key from a file finds the one in
+ * the token by it, where OpenSSL's configuration loads the provider; engines are gone in OpenSSL 4. As secret as the URI's PIN.
+ */
+export function providerKeyFile(uri: string): string {
+  const text = new TextEncoder()
+  const version = element(VISIBLE_STRING, text.encode('PKCS#11 Provider URI v1.0'))
+  const own = element(UTF8_STRING, text.encode(uri))
+  const der = element(SEQUENCE, version, own)
+  return new TextDecoder().decode(writePem('PKCS#11 PROVIDER URI', der))
 }
 
-/** Apache's configuration with its `SSLCertificateKeyFile` and `SSLCertificateFile` replaced, line by line. */
-export function apacheStanza(configuration: string, uri: string, certificate: string): string {
+/**
+ * NGINX's two lines for a key in a token, as ACM for Nitro Enclaves writes them.
+ *
+ * @param key the URI, which OpenSSL's engine reads; or the path of a {@link providerKeyFile}
+ */
+export function nginxStanza(key: string, certificate: string): string {
+  const own = key.startsWith('pkcs11:') ? `engine:pkcs11:${key}` : key
+  return `ssl_certificate_key "${own}";\nssl_certificate "${certificate}";\n`
+}
+
+/**
+ * Apache's configuration with its `SSLCertificateKeyFile` and `SSLCertificateFile` replaced, where lines begin with them.
+ *
+ * @param key as for {@link nginxStanza}
+ */
+export function apacheStanza(configuration: string, key: string, certificate: string): string {
   return configuration
     .split('\n')
     .map((line) => {
-      if (line.startsWith('SSLCertificateKeyFile')) return `SSLCertificateKeyFile "${uri}"`
+      if (line.startsWith('SSLCertificateKeyFile')) return `SSLCertificateKeyFile "${key}"`
       return line.startsWith('SSLCertificateFile') ? `SSLCertificateFile "${certificate}"` : line
     })
     .join('\n')

@@ -9,7 +9,9 @@ import {
   tokenUri,
 } from '../../src/token.ts'
 import { HOST, makeBundle, openScene, ownSource, store, type Scene } from '../scene.ts'
+import { CKA, CKR } from '../../src/token/cryptoki.ts'
 import { absent, Workplace } from './program.ts'
+import { rvOf, User } from './user.ts'
 import { handshake, Nginx, type ServedKey } from './web-server.ts'
 
 const PIN = '123456'
@@ -37,6 +39,27 @@ test('a certificate that renews: its new key beside the old one, for as long as 
   await expect.poll(() => token.ids, { timeout: 2000 }).toEqual([second])
   const wrong = followCertificate(token, certificate, { keepOldMs: -1 })
   await expect(wrong).rejects.toThrow(RangeError)
+})
+
+test('the key before is retired: a client may end it, and it does not come back', async () => {
+  store(scene, await makeBundle(scene, { version: 12 }))
+  await using certificate = await load()
+  using token = createToken({ label: 'acmtok', pin: PIN, keys: [] })
+  await followCertificate(token, certificate, { keepOldMs: 400 })
+  const first = certificateId(certificate.certificatePem)
+  const user = await User.of(token, PIN)
+  const [key] = await user.find({ [CKA.CLASS]: 3 })
+  const destroy = (): Promise<unknown> =>
+    user.rpc.call('DestroyObject', (args) => args.u64(user.session).u64(key as number))
+  expect(await rvOf(destroy())).toBe(CKR.ACTION_PROHIBITED)
+  store(scene, await makeBundle(scene, { version: 13 }))
+  await certificate.refresh()
+  const second = certificateId(certificate.certificatePem)
+  expect(token.ids).toEqual([first, second])
+  expect(await rvOf(destroy())).toBe(CKR.OK)
+  expect(token.ids).toEqual([second])
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  expect(token.ids).toEqual([second])
 })
 
 const listening = (server: Server, path: string): Promise<void> =>

@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import type { OtherDebian } from './other-debian.ts'
 
 const LIBRARY = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`
 /** p11-kit's client as a PKCS #11 module. */
@@ -32,26 +33,53 @@ export interface Result {
   readonly stderr: string
 }
 
-/** A folder with what stock programs need to come to a token: a socket's path, OpenSSL's configuration. */
-export class Workplace {
-  readonly folder: string = mkdtempSync(join(tmpdir(), 'acm-token-'))
-  readonly socket: string = join(this.folder, 'p11.sock')
-  readonly #children = new Set<ChildProcess>()
-
-  constructor() {
-    this.write(
-      'openssl.cnf',
-      `openssl_conf = openssl_init
+function engineConf(module: string, engine?: string): string {
+  return `openssl_conf = openssl_init
 [openssl_init]
 engines = engine_section
 [engine_section]
 pkcs11 = pkcs11_section
 [pkcs11_section]
 engine_id = pkcs11
-MODULE_PATH = ${MODULE}
+${engine === undefined ? '' : `dynamic_path = ${engine}`}
+MODULE_PATH = ${module}
 init = 1
-`,
-    )
+`
+}
+
+function providerConf({ provider, module }: OtherDebian): string {
+  return `openssl_conf = openssl_init
+[openssl_init]
+providers = provider_section
+[provider_section]
+default = default_section
+pkcs11 = pkcs11_section
+[default_section]
+activate = 1
+[pkcs11_section]
+module = ${provider}
+pkcs11-module-path = ${module}
+activate = 1
+`
+}
+
+function configuration(debian: OtherDebian | undefined, by: 'provider' | 'engine'): string {
+  if (debian === undefined) return engineConf(MODULE)
+  return by === 'provider' ? providerConf(debian) : engineConf(debian.module, debian.engine)
+}
+
+/** A folder with what stock programs need to come to a token: a socket's path, OpenSSL's configuration. */
+export class Workplace {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'acm-token-'))
+  readonly socket: string = join(this.folder, 'p11.sock')
+  readonly #children = new Set<ChildProcess>()
+
+  readonly #debian: OtherDebian | undefined
+
+  /** Programs are this machine's, with OpenSSL's engine, or those of another Debian, with its provider or its engine. */
+  constructor(debian?: OtherDebian, by: 'provider' | 'engine' = 'provider') {
+    this.#debian = debian
+    this.write('openssl.cnf', configuration(debian, by))
   }
 
   path(name: string): string {
@@ -61,6 +89,13 @@ init = 1
   write(name: string, content: string | Uint8Array): string {
     writeFileSync(this.path(name), content)
     return this.path(name)
+  }
+
+  /** Lets other users pass through, as whom web servers run their workers; the folder above may be this run's alone, too. */
+  openToOthers(): void {
+    chmodSync(this.folder, 0o755)
+    const above = dirname(this.folder)
+    if ((statSync(above).mode & 0o001) === 0) chmodSync(above, 0o711)
   }
 
   get environment(): NodeJS.ProcessEnv {
@@ -73,7 +108,8 @@ init = 1
   }
 
   start(command: string, args: readonly string[]): ChildProcess {
-    const child = spawn(command, args, { env: this.environment, cwd: this.folder })
+    const [file, own] = this.#debian?.command(command, args) ?? [command, args]
+    const child = spawn(file, own, { env: this.environment, cwd: this.folder })
     this.#children.add(child)
     child.on('close', () => this.#children.delete(child))
     return child

@@ -92,7 +92,9 @@ export class User {
     const [attribute] = readAttributes(answer)
     const rv = answer.u64()
     answer.end()
-    return { value: attribute?.value, length: attribute?.length ?? -1, rv }
+    const given = attribute?.value
+    const value = given instanceof Uint8Array ? Uint8Array.from(given) : given
+    return { value, length: attribute?.length ?? -1, rv }
   }
 
   async signInit(mechanism: Mechanism, key: number): Promise<void> {

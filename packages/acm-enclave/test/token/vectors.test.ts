@@ -72,6 +72,11 @@ function compare(exchange: Exchange): void {
     }
     return
   }
+  if (call.name === 'DestroyObject') {
+    // Of a copy, which was never made: refused.
+    expect(own.call).toBe(0)
+    return
+  }
   expect([own.call, own.signature], call.name).toEqual([recorded.call, recorded.signature])
   const first = (body: Body): number => new RpcReader(body.args).u64()
   if (call.name === 'OpenSession') handles.learn('session', first(recorded), first(own))
@@ -178,14 +183,14 @@ describe.skipIf(without)(`conversations of stock clients (${reason})`, () => {
           if (mechanism === undefined) continue
           const writer = new RpcWriter()
           writeMechanism(writer, encoding, mechanism)
-          expect(writer.finish()).toEqual(args.subarray(8, args.length - 8))
+          expect(Uint8Array.from(writer.finish())).toEqual(args.subarray(8, args.length - 8))
           counts.mechanism++
         }
         if (call === rpcCall('GetAttributeValue').id && from === 'server') {
           const attributes = readAttributes(reader)
           const writer = new RpcWriter()
           writeAttributes(writer, attributes)
-          expect(writer.finish()).toEqual(args.subarray(0, args.length - 8))
+          expect(Uint8Array.from(writer.finish())).toEqual(args.subarray(0, args.length - 8))
           counts.attributes++
         }
       }

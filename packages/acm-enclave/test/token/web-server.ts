@@ -7,6 +7,8 @@ import { freePort, type Workplace } from './program.ts'
 /** A key as a web server finds it. */
 export interface ServedKey {
   readonly uri: string
+  /** What `ssl_certificate_key` says; the engine by default, for which the configuration has to name it. */
+  readonly nginxKey?: string
   /** A file: the certificate and those of its issuers. */
   readonly certificate: string
 }
@@ -42,14 +44,44 @@ export class Nginx {
 }
 
 /** Apache on a free port of this machine, with its key in a token. */
-export async function startApache(workplace: Workplace, key: ServedKey): Promise<number> {
-  const port = await freePort()
+export class Apache {
+  readonly port: number
+  readonly #workplace: Workplace
+  readonly #process: ChildProcess
+
+  private constructor(workplace: Workplace, port: number, process: ChildProcess) {
+    this.#workplace = workplace
+    this.port = port
+    this.#process = process
+  }
+
+  static async start(workplace: Workplace, key: ServedKey): Promise<Apache> {
+    const port = await freePort()
+    // Its children run as another user.
+    workplace.openToOthers()
+    chmodSync(workplace.socket, 0o777)
+    const args = ['-f', configureApache(workplace, port, key), '-DFOREGROUND']
+    const apache = new Apache(workplace, port, workplace.start('/usr/sbin/apache2', args))
+    await untilListening(port, () => apache.log)
+    return apache
+  }
+
+  get log(): string {
+    return readFileSync(this.#workplace.path('apache.log'), 'utf8')
+  }
+
+  /** SIGUSR1, as `apachectl graceful`: new children with what the configuration says now. */
+  reload(key: ServedKey): void {
+    configureApache(this.#workplace, this.port, key)
+    this.#process.kill('SIGUSR1')
+  }
+}
+
+/** An Apache configuration whose lines begin as ACM for Nitro Enclaves wants them. */
+export function configureApache(workplace: Workplace, port: number, key: ServedKey): string {
   const { folder } = workplace
-  // Its children run as another user.
-  chmodSync(folder, 0o755)
-  chmodSync(workplace.socket, 0o777)
   const modules = ['mpm_event', 'authz_core', 'socache_shmcb', 'ssl']
-  const configuration = workplace.write(
+  return workplace.write(
     'apache.conf',
     `ServerRoot ${folder}
 ServerName localhost
@@ -59,9 +91,10 @@ Mutex file:${folder} default
 ${modules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
 ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}
 StartServers 1
-ServerLimit 1
-ThreadsPerChild 25
-MaxRequestWorkers 25
+ServerLimit 4
+ThreadLimit 300
+ThreadsPerChild 300
+MaxRequestWorkers 1200
 Listen 127.0.0.1:${port}
 SSLCryptoDevice pkcs11
 <VirtualHost *:${port}>
@@ -70,13 +103,10 @@ SSLProtocol -all +TLSv1.2 +TLSv1.3
 SSLSessionTickets off
 SSLCertificateKeyFile "${key.uri}"
 SSLCertificateFile "${key.certificate}"
-DocumentRoot ${folder}
+DocumentRoot ${workplace.path('www')}
 </VirtualHost>
 `,
   )
-  workplace.start('/usr/sbin/apache2', ['-f', configuration, '-DFOREGROUND'])
-  await untilListening(port, () => readFileSync(workplace.path('apache.log'), 'utf8'))
-  return port
 }
 
 function configure(workplace: Workplace, port: number, key: ServedKey, workers: number): void {
@@ -87,7 +117,7 @@ function configure(workplace: Workplace, port: number, key: ServedKey, workers: 
 worker_processes ${workers};
 error_log stderr warn;
 pid ${folder}/nginx.pid;
-ssl_engine pkcs11;
+${key.nginxKey === undefined ? 'ssl_engine pkcs11;' : ''}
 env P11_KIT_SERVER_ADDRESS;
 events { worker_connections 1024; }
 http {
@@ -96,7 +126,7 @@ http {
   fastcgi_temp_path ${folder}/fastcgi; uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
   server {
     listen 127.0.0.1:${port} ssl;
-    ssl_certificate_key "engine:pkcs11:${key.uri}";
+    ssl_certificate_key "${key.nginxKey ?? `engine:pkcs11:${key.uri}`}";
     ssl_certificate ${key.certificate};
     ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache off; ssl_session_tickets off;
     location / { return 200 "served by the token\\n"; }
@@ -107,7 +137,7 @@ http {
 }
 
 /** Resolves when something listens. */
-async function untilListening(port: number, log: () => string): Promise<void> {
+export async function untilListening(port: number, log: () => string): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const open = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1')
@@ -124,7 +154,13 @@ async function untilListening(port: number, log: () => string): Promise<void> {
 export function handshake(port: number, options: ConnectionOptions): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ...options })
-    socket.once('secureConnect', () => resolve(socket))
+    const late = (): void => void socket.destroy(new Error('no handshake in 20 seconds'))
+    const timer = setTimeout(late, 20_000)
+    socket.once('close', () => clearTimeout(timer))
+    socket.once('secureConnect', () => {
+      clearTimeout(timer)
+      resolve(socket)
+    })
     socket.once('error', reject)
   })
 }

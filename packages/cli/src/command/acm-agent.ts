@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { connect as connectUnix } from 'node:net'
 import type { AcmTokenRelay, EnclaveAddress, ShownKey } from '@enclavejs/acm-enclave/token'
 import { acmErrorCode } from '../acm-package.ts'
@@ -7,31 +6,35 @@ import { readPin } from '../acm-pin.ts'
 import { loadTokenPackage } from '../acm-token-package.ts'
 import { numberFlag, parseArguments, type Arguments } from '../arguments.ts'
 import { Exit, type Command } from '../command.ts'
-import { CliError, usage } from '../error.ts'
+import { usage } from '../error.ts'
 import { untilSignal } from '../signal.ts'
 import type { Terminal } from '../terminal.ts'
 import { listenUnix, unixServer } from '../unix-listener.ts'
 import { loadVsockPackage } from '../vsock-package.ts'
+import { WEB_SERVER_FLAGS, WEB_SERVER_HELP, WebServerFiles } from '../web-server-files.ts'
 
 const HELP = `enclavejs acm agent --socket PATH --pin-file FILE (--enclave CID[:PORT] | --enclave-unix PATH) [flags]
 
 On the parent: stands between web servers and the PKCS #11 token of an enclave (enclavejs acm token). It answers everything
 but signatures itself, survives a restart of the enclave, and keeps the web server's configuration on the newest key.
 
-  --enclave CID[:PORT]  an enclave with the token, port 9999 by default; may be repeated
+  --enclave CID[:PORT]  an enclave with the token, port 9999 by default; may be repeated. An absolute path in the place of the
+                        CID: the socket of a virtual machine of this host (hybrid vsock)
   --enclave-unix PATH   the same on a Unix socket; may be repeated
   --pin-file FILE       the PIN of the token, one line; its clients log in with the same
   --socket PATH         the Unix socket that p11-kit's clients connect to
   --socket-mode MODE    octal, default 600: whoever may connect may guess at the PIN
   --label NAME          of the token, default acm-token
 
-Files, written before the first client and when the key changes:
-  --module-file FILE    p11-kit's module file, /etc/pkcs11/modules/NAME.module
-  --certificate FILE    the certificate and its issuers
-  --nginx-stanza FILE   ssl_certificate_key and ssl_certificate, mode 0440; needs --certificate
-  --apache-conf FILE    a configuration whose SSLCertificateKeyFile and SSLCertificateFile are replaced; needs --certificate
-  --reload COMMAND      run when the key has changed: "systemctl reload nginx"
+${WEB_SERVER_HELP}
+
+  --reload COMMAND      run when the key has changed: "systemctl reload nginx". When it fails, again after the interval
+  --drop-after SECONDS  how long the key before stays after a reload at least, default 120; and as long as a worker is
+                        connected that has signed with it. Then the enclave removes it; without --reload after its own
+                        --keep-old
   --interval SECONDS    how often the enclave is asked, default 60
+  --start-timeout SECONDS
+                        how long to wait at the start for an enclave that is still booting, default 30
   --help
 
 Exit status: 0 stopped by a signal; 1 no enclave answers (the code on stderr); 2 wrong use.`
@@ -39,8 +42,17 @@ Exit status: 0 stopped by a signal; 1 no enclave answers (the code on stderr); 2
 const TEXT = { type: 'string' } as const
 const REPEATED = { type: 'string', multiple: true } as const
 const TEXTS = [
-  ...['pin-file', 'socket', 'socket-mode', 'label', 'module-file', 'certificate'],
-  ...['nginx-stanza', 'apache-conf', 'reload', 'interval'],
+  ...[
+    'pin-file',
+    'socket',
+    'socket-mode',
+    'label',
+    'reload',
+    'drop-after',
+    'interval',
+    'start-timeout',
+  ],
+  ...WEB_SERVER_FLAGS,
 ]
 
 /** `enclavejs acm agent`. */
@@ -53,8 +65,6 @@ export const acmAgent: Command = {
       ...{ enclave: REPEATED, 'enclave-unix': REPEATED },
     })
     if (given.positionals.length > 0) throw usage('acm agent takes flags alone')
-    const writes = ['nginx-stanza', 'apache-conf'].some((flag) => given.value(flag) !== undefined)
-    if (writes && given.value('certificate') === undefined) throw usage('--certificate is missing')
     const pin = await readPin(given, 'pin-file')
     try {
       return await serve(given, pin, terminal)
@@ -62,7 +72,8 @@ export const acmAgent: Command = {
       const code = acmErrorCode(error)
       if (code === undefined) throw error
       terminal.warn(`failed: ${code}`)
-      terminal.warn((error as Error).message)
+      const { message, cause } = error as Error
+      terminal.warn(cause instanceof Error ? `${message} ${cause.message}` : message)
       return Exit.REFUSED
     }
   },
@@ -73,10 +84,14 @@ async function serve(given: Arguments, pin: string, terminal: Terminal): Promise
   if (path === undefined) throw usage('--socket is missing')
   const interval = numberFlag(given, 'interval', { least: 1, most: 86_400, unit: 'seconds' }) ?? 60
   const label = given.value('label') ?? 'acm-token'
+  const files = new WebServerFiles(given, { label, pin, path })
   const { createTokenRelay } = await loadTokenPackage()
   using relay = createTokenRelay({ label, pin, enclaves: await enclaves(given, pin) })
-  await relay.refresh()
-  let current = await write(given, relay, { label, pin, path }, undefined)
+  const patience = numberFlag(given, 'start-timeout', { least: 0, most: 3600, unit: 'seconds' })
+  await firstRefresh(relay, (patience ?? 30) * 1000)
+  await files.writeModule()
+  const renewal = new Renewal(given, terminal, relay, files)
+  await renewal.begin()
   const server = unixServer()
   relay.listen(server)
   await listenUnix(server, path, socketMode(given))
@@ -85,15 +100,8 @@ async function serve(given: Arguments, pin: string, terminal: Terminal): Promise
   const timer = setInterval(() => {
     if (asking) return
     asking = true
-    const round = async (): Promise<void> => {
-      await relay.refresh()
-      const next = await write(given, relay, { label, pin, path }, current)
-      if (next === current) return
-      current = next
-      terminal.warn(`enclavejs: the key is now ${next ?? 'none'}`)
-      await reload(given, terminal)
-    }
-    round()
+    renewal
+      .round()
       .catch((error: unknown) => terminal.warn(`enclavejs: ${(error as Error).message}`))
       .finally(() => (asking = false))
   }, interval * 1000)
@@ -103,6 +111,84 @@ async function serve(given: Arguments, pin: string, terminal: Terminal): Promise
   return Exit.ACCEPTED
 }
 
+/** An enclave that is not there may be booting; one that refuses the PIN will refuse it again. */
+async function firstRefresh(relay: AcmTokenRelay, patience: number): Promise<void> {
+  const end = performance.now() + patience
+  for (;;) {
+    try {
+      return await relay.refresh()
+    } catch (error) {
+      const isAway = acmErrorCode(error) === 'ERR_ACM_TOKEN_ENCLAVE'
+      if (!isAway || performance.now() >= end) throw error
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    }
+  }
+}
+
+/** Brings a web server from one key to the next: files, reload, and the end of the key before. */
+class Renewal {
+  readonly #given: Arguments
+  readonly #terminal: Terminal
+  readonly #relay: AcmTokenRelay
+  readonly #files: WebServerFiles
+  readonly #dropAfter: number
+  #current: string | undefined
+  /** When the web server was last known to have the current key; undefined while it has another. */
+  #loaded: number | undefined
+
+  constructor(given: Arguments, terminal: Terminal, relay: AcmTokenRelay, files: WebServerFiles) {
+    const drop = numberFlag(given, 'drop-after', { least: 0, most: 604_800, unit: 'seconds' })
+    this.#dropAfter = (drop ?? 120) * 1000
+    this.#given = given
+    this.#terminal = terminal
+    this.#relay = relay
+    this.#files = files
+  }
+
+  /** What an agent before wrote may be in use: if it was another key, the web server is reloaded in the first round. */
+  async begin(): Promise<void> {
+    const key = this.#newest()
+    if (key === undefined) return
+    const replaced = await this.#files.write(key)
+    this.#current = hex(key.id)
+    if (!replaced) this.#loaded = performance.now()
+  }
+
+  async round(): Promise<void> {
+    await this.#relay.refresh()
+    const key = this.#newest()
+    if (key !== undefined && hex(key.id) !== this.#current) {
+      await this.#files.write(key)
+      this.#current = hex(key.id)
+      this.#loaded = undefined
+      this.#terminal.warn(`enclavejs: the key is now ${this.#current}`)
+    }
+    const command = this.#given.value('reload')
+    if (this.#loaded === undefined && command !== undefined) {
+      if (await reload(command, this.#terminal)) this.#loaded = performance.now()
+    }
+    await this.#dropRetired()
+  }
+
+  async #dropRetired(): Promise<void> {
+    if (this.#loaded === undefined || performance.now() - this.#loaded < this.#dropAfter) return
+    for (const { id, inUse } of this.#relay.retired) {
+      if (inUse || hex(id) === this.#current) continue
+      await this.#relay.removeRetired(id)
+      this.#terminal.warn(`enclavejs: the key ${hex(id)} is removed`)
+    }
+  }
+
+  /** A key that another has replaced may have the newer certificate of the two. */
+  #newest(): ShownKey | undefined {
+    const retired = new Set(this.#relay.retired.map(({ id }) => hex(id)))
+    const { keys } = this.#relay
+    return keys.find(({ id }) => !retired.has(hex(id))) ?? keys[0]
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
 async function enclaves(given: Arguments, pin: string): Promise<readonly EnclaveAddress[]> {
   const paths = given.values('enclave-unix')
   const own = paths.map((path): EnclaveAddress => ({ connect: () => connectUnix(path), pin }))
@@ -111,71 +197,27 @@ async function enclaves(given: Arguments, pin: string): Promise<readonly Enclave
   if (cids.length === 0) return own
   const { connect } = await loadVsockPackage()
   const far = cids.map((text): EnclaveAddress => {
-    const [, cid = '', port = '9999'] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text) ?? []
-    if (cid === '')
+    const [, where = '', port = '9999'] = /^(\d{1,10}|\/[^:]+)(?::(\d{1,10}))?$/.exec(text) ?? []
+    if (where === '') {
       throw usage(`--enclave: CID or CID:PORT expected; ${JSON.stringify(text)} given`)
-    const address = { cid: Number(cid), port: Number(port) }
-    return { connect: ({ signal }) => connect({ ...address, signal }), pin }
+    }
+    const machine = where.startsWith('/') ? { path: where } : { cid: Number(where) }
+    return { connect: ({ signal }) => connect({ ...machine, port: Number(port), signal }), pin }
   })
   return [...far, ...own]
 }
 
-interface TokenPlace {
-  readonly label: string
-  readonly pin: string
-  readonly path: string
-}
-
-/** Writes what is asked for when the newest key is another; returns its id in hex. */
-async function write(
-  given: Arguments,
-  relay: AcmTokenRelay,
-  { label, pin, path }: TokenPlace,
-  current: string | undefined,
-): Promise<string | undefined> {
-  const { apacheStanza, moduleFile, nginxStanza, tokenUri } = await loadTokenPackage()
-  const [key] = relay.keys as readonly [ShownKey?]
-  const module = given.value('module-file')
-  if (module !== undefined && current === undefined) {
-    replace(module, moduleFile(path, 'enclavejs'), 0o644)
-  }
-  const certificate = given.value('certificate')
-  if (key === undefined || certificate === undefined) return undefined
-  const id = Buffer.from(key.id).toString('hex')
-  if (id === current) return current
-  replace(certificate, key.certificate, 0o644)
-  const uri = tokenUri({ label, id: key.id, object: key.label, pin })
-  const [nginx, apache] = [given.value('nginx-stanza'), given.value('apache-conf')]
-  if (nginx !== undefined) replace(nginx, nginxStanza(uri, certificate), 0o440)
-  if (apache !== undefined) {
-    replace(apache, apacheStanza(readFileSync(apache, 'utf8'), uri, certificate), 0o440)
-  }
-  return id
-}
-
-/** All of it or nothing: a web server may read it at any time. */
-function replace(file: string, text: string, mode: number): void {
-  try {
-    const next = `${file}.${process.pid}.new`
-    writeFileSync(next, text, { mode })
-    renameSync(next, file)
-  } catch (cause) {
-    throw new CliError('ERR_CLI_FILE', `${file}: ${(cause as Error).message}`, { cause })
-  }
-}
-
-function reload(given: Arguments, terminal: Terminal): Promise<void> {
-  const command = given.value('reload')
-  if (command === undefined) return Promise.resolve()
+/** @returns whether it succeeded */
+function reload(command: string, terminal: Terminal): Promise<boolean> {
   return new Promise((resolve) => {
     const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'] })
     child.once('error', (error) => {
       terminal.warn(`enclavejs: --reload: ${error.message}`)
-      resolve()
+      resolve(false)
     })
     child.once('close', (status) => {
       if (status !== 0) terminal.warn(`enclavejs: --reload ended with ${status ?? 'a signal'}`)
-      resolve()
+      resolve(status === 0)
     })
   })
 }

@@ -23,7 +23,8 @@ servers of the parent, which never have it. Renews it; the new key has a new CKA
   --label NAME          of the token, default acm-token
   --port N              vsock port, default 9999
   --unix PATH           a Unix socket in the place of vsock
-  --keep-old SECONDS    how long the key before stays after a renewal, default 3600
+  --keep-old SECONDS    how long the key before stays after a renewal at most, default 3600; enclavejs acm agent removes it
+                        earlier, when the web server's last worker that used it has ended
 ${ACM_WAY_HELP}
   --help
 
