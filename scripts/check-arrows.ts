@@ -36,11 +36,12 @@ const ARROWS: Readonly<Record<string, Row>> = {
       browser: ['@enclavejs/nsm', 'node:'],
     },
   },
+  launcher: { imports: ['attestation', 'eif', 'vsock'] },
   simulator: { imports: ['cbor'] },
   cli: {
     imports: [
-      ...['acm-enclave', 'attestation', 'cbor', 'der', 'eif', 'kms-enclave', 'nsm', 'simulator'],
-      'vsock',
+      ...['acm-enclave', 'attestation', 'cbor', 'der', 'eif', 'kms-enclave', 'launcher', 'nsm'],
+      ...['simulator', 'vsock'],
     ],
   },
 }

@@ -33,6 +33,7 @@ const PUBLISHED = [
   'cli',
   'eif',
   'kms-enclave',
+  'launcher',
   'nsm',
   'simulator',
   'vsock',
@@ -276,7 +277,7 @@ describe('the codes', () => {
     },
   )
 
-  it.each(['acm-enclave', 'kms-enclave', 'nsm', 'simulator', 'vsock'])(
+  it.each(['acm-enclave', 'kms-enclave', 'launcher', 'nsm', 'simulator', 'vsock'])(
     'of %s are all in its README',
     (name) => {
       expect(codesOf(name).length).toBeGreaterThan(2)

@@ -1,7 +1,7 @@
 import type { Options } from 'tsup'
 
 const config: Options = {
-  entry: ['src/index.ts', 'src/proxy.ts'],
+  entry: ['src/index.ts', 'src/proxy.ts', 'src/log.ts'],
   format: ['esm'],
   target: 'es2023',
   dts: true,

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runEif } from '../guest-eif/run.ts'
+import { runRunCommand } from '../guest-eif/run-command.ts'
 import { runVsockEnclave } from '../guest-eif/vsock.ts'
 import { findMachine } from './machine.ts'
 import { runNsmScript } from './nsm.ts'
@@ -22,6 +23,7 @@ if ('reason' in machine || missing !== undefined) {
   try {
     await runNsmScript(machine.folder, folder, results)
     await runEif(machine.folder, folder, results)
+    await runRunCommand(machine.folder, folder, results)
     await runVsock(machine.folder, results)
     await runVsockEnclave(machine.folder, folder, results)
   } finally {

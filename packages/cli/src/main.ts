@@ -1,15 +1,20 @@
 import { readFileSync } from 'node:fs'
 import { acm } from './command/acm.ts'
 import { build } from './command/build.ts'
+import { consoleCommand } from './command/console.ts'
 import { credentials } from './command/credentials.ts'
 import { decode } from './command/decode.ts'
 import { doctor } from './command/doctor.ts'
 import { eif } from './command/eif.ts'
 import { kms } from './command/kms.ts'
+import { logs } from './command/logs.ts'
 import { nsm } from './command/nsm.ts'
 import { policy } from './command/policy.ts'
 import { proxy } from './command/proxy.ts'
+import { ps } from './command/ps.ts'
+import { run } from './command/run.ts'
 import { simulate } from './command/simulate.ts'
+import { stop } from './command/stop.ts'
 import { verify } from './command/verify.ts'
 import { Exit, type Command } from './command.ts'
 import { CliError, usage } from './error.ts'
@@ -18,6 +23,7 @@ import type { Terminal } from './terminal.ts'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   ...{ verify, decode, build, eif, nsm, doctor, simulate, proxy, policy, kms, credentials, acm },
+  ...{ run, ps, console: consoleCommand, logs, stop },
 }
 
 const HEAD = `enclavejs COMMAND [flags]

@@ -54,6 +54,12 @@ export type VsockErrorCode =
   | 'ERR_VSOCK_EGRESS_BUSY'
   /** The parent's proxy cannot reach the host: every other status, as 502 and 504. */
   | 'ERR_VSOCK_EGRESS_UNREACHABLE'
+  /** What listens where a log should be is none. */
+  | 'ERR_VSOCK_LOG_PROTOCOL'
+  /** A line of a log is longer than 8,192 bytes. */
+  | 'ERR_VSOCK_LOG_LINE'
+  /** A log was not read in time. */
+  | 'ERR_VSOCK_LOG_TIMEOUT'
 
 /**
  * What goes wrong in this package, except failed system calls, which are system errors as Node makes
