@@ -1,5 +1,5 @@
-// npm run demo: from an enclave image to a secret that this image alone can have, and twelve attacks by the parent that fail.
-// Parent, hostile parent and enclaves are processes of their own. Simulated are the hardware (the NSM and its root), vsock, and
+// npm run demo: from an enclave image to a secret that this image alone can have, and fifteen attacks by the parent that fail.
+// Parent, hostile parent, enclaves and browser are processes of their own. Simulated are the hardware (the NSM and its root), vsock, and
 // AWS (KMS, S3, IMDS, a CA); all the rest is what runs in production. It ends with 0 only if every step did what it says.
 //
 //   npm run demo -- [--json] [--kernel FILE]

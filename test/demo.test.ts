@@ -61,6 +61,8 @@ interface Line {
   readonly says: string
   readonly attack?: boolean
   readonly code?: string
+  /** Of processes that it started. */
+  readonly pid?: number | number[]
 }
 
 const linesOf = (stdout: string): Line[] =>
@@ -73,27 +75,33 @@ const STEPS = [
   'build',
   'policy',
   'start',
-  'attest',
+  'attest-node',
+  'attest-browser',
   'key-policy',
   'secret',
   'envelope',
   'web',
   'renewal',
-  'attacks',
 ]
+/** The attacks, and the two steps among them that have no code. */
 const ATTACKS = [
+  ['attacks', undefined],
   ['attack-image', 'ERR_ATTESTATION_PCR'],
   ['attack-image-kms', 'AccessDeniedException'],
   ['attack-credentials', 'AccessDeniedException'],
   ['attack-policy', 'AccessDeniedException'],
   ['attack-rollback', 'ERR_ACM_ROLLBACK'],
+  ['attack-envelope', 'ERR_KMS_ENVELOPE_CONTEXT'],
+  ['hostile', undefined],
   ['attack-listen', undefined],
+  ['attack-middle', 'ERR_ATTESTED_TLS_KEY'],
   ['attack-replay', 'ERR_ATTESTATION_NONCE'],
   ['attack-forge', 'ERR_ATTESTATION_TRUST_ANCHOR'],
-  ['attack-key', 'ERR_ATTESTATION_SIGNATURE'],
-  ['attack-kms', 'ERR_KMS_TLS'],
-  ['attack-envelope', 'ERR_KMS_ENVELOPE_CONTEXT'],
+  ['attack-browser-key', 'ERR_ATTESTATION_SIGNATURE'],
+  ['attack-browser-answer', 'ERR_ATTESTED_TLS_SEALED_RESPONSE'],
+  ['attack-browser-twice', 'ERR_ATTESTED_TLS_SEALED_REFUSED'],
   ['attack-web', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+  ['attack-kms', 'ERR_KMS_TLS'],
 ] as const
 
 describe('npm run demo', () => {
@@ -107,8 +115,8 @@ describe('npm run demo', () => {
     )
     expect(stdout.match(/ ✓ /g)).toHaveLength(STEPS.length + ATTACKS.length)
     expect(stdout.match(/\(\d+(?:\.\d)? m?s\)$/gm)).toHaveLength(STEPS.length + ATTACKS.length)
-    expect(stdout).toContain('the client reads “correct horse battery staple”')
-    expect(stdout).toContain('held 12 attacks by the parent')
+    expect(stdout).toContain('both read “correct horse battery staple”')
+    expect(stdout).toContain('15 attacks by the parent failed')
     expect(stdout).not.toContain('✗')
     expect(stdout).not.toContain('\u001b')
   }, 60_000)
@@ -126,11 +134,14 @@ describe('npm run demo', () => {
       expect({ step, ok }).toEqual({ step, ok: true })
       expect(ms).toBeGreaterThan(0)
     }
-    const attacks = lines.filter(({ attack }) => attack)
-    expect(attacks.map(({ step, code }) => [step, code])).toEqual(ATTACKS)
-    const { pid, folder } = lines[2] as Line & { pid: number[]; folder: string }
+    const after = lines.slice(STEPS.length, -1)
+    expect(after.map(({ step, code }) => [step, code])).toEqual(ATTACKS)
+    for (const { step, attack } of lines) expect(attack ?? false).toBe(step.startsWith('attack-'))
+    const { folder } = lines[2] as Line & { folder: string }
     expect(existsSync(folder)).toBe(false)
-    for (const one of pid) expect(() => process.kill(one, 0)).toThrow('ESRCH')
+    const pids = lines.flatMap(({ pid }) => pid ?? [])
+    expect(pids).toHaveLength(4)
+    for (const one of pids) expect(() => process.kill(one, 0)).toThrow('ESRCH')
   }, 60_000)
 
   it('fails where an attack succeeds, or fails for another reason', async () => {
@@ -142,16 +153,19 @@ describe('npm run demo', () => {
           from: 'return ownInit(',
           to: 'throw new Error(); return ownInit(',
         },
+        { file: 'demo/hostile-parent.ts', from: 'Number(bytes.at(-1)) ^ 1', to: 'bytes.at(-1)' },
+        { file: 'demo/hostile-parent.ts', from: 'await send()\n      return', to: 'return' },
         {
           file: 'demo/hostile-parent.ts',
-          from: 'document.set(ownKey,',
-          to: 'document.indexOf(0,',
+          from: 'falseKms === undefined',
+          to: 'falseKms !== "none"',
         },
-        { file: 'demo/hostile-parent.ts', from: "attack === 'kms'", to: "attack === 'none'" },
+        { file: 'demo/impostor.ts', from: 'document.set(publicKey,', to: 'document.indexOf(0,' },
+        // The page says it to others, too.
         {
-          file: 'demo/enclave/main.ts',
-          from: 'sealed: base64(sealed)',
-          to: 'open: base64(Buffer.from("correct horse battery staple")), sealed: base64(sealed)',
+          file: 'demo/page.ts',
+          from: 'return { image:',
+          to: 'await fetch(url, { method: "POST", body: JSON.stringify(answer) }); return { image:',
         },
         {
           file: 'demo/attacks.ts',
@@ -166,9 +180,11 @@ describe('npm run demo', () => {
     expect(failures.map(({ step, says }) => [step, says])).toEqual([
       ['attack-image', 'refused, ERR_ATTESTATION_PCR'],
       ['attack-listen', 'the secret is in the bytes that the parent carried'],
-      ['attack-key', 'accepted'],
+      ['attack-browser-key', 'refused, ERR_ATTESTED_TLS_SEALED_REFUSED'],
+      ['attack-browser-answer', 'accepted'],
+      ['attack-browser-twice', 'accepted'],
       ['attack-kms', 'accepted'],
-      ['end', '4 of the steps did not do what they say.'],
+      ['end', '6 of the steps did not do what they say.'],
     ])
     expect(status).toBe(1)
   }, 60_000)
@@ -178,19 +194,24 @@ describe('npm run demo', () => {
       'the genuine document is refused',
       {
         file: 'demo/client.ts',
-        from: '{ nonce, userData })',
-        to: '{ nonce: userData, userData })',
+        from: '{ referenceValues, trustAnchors',
+        to: '{ referenceValues: { pcrs: { ...referenceValues.pcrs, 0: referenceValues.pcrs[1] } }, trustAnchors',
       },
-      'ERR_ATTESTATION_NONCE',
+      'ERR_ATTESTATION_PCR',
     ],
     [
       'the accepted image is not the one',
       {
         file: 'demo/genuine.ts',
-        from: "referenceLabel !== 'shop-1.4'",
-        to: "referenceLabel !== 'x'",
+        from: "result?.referenceLabel !== 'shop-1.4'",
+        to: "result?.referenceLabel !== 'x'",
       },
       'another image: shop-1.4',
+    ],
+    [
+      'the browser needs more than a browser has',
+      { file: 'demo/page.ts', from: "'./refusal.ts'", to: "'./refusal.ts'; import 'node:fs'" },
+      'a browser has no node:fs',
     ],
     [
       'the enclave does not take up the renewed certificate',

@@ -1,11 +1,11 @@
 import { computeRolePcr } from '@enclavejs/attestation'
 import { createKeyPolicy } from '@enclavejs/kms-enclave/policy'
-import { EnclaveClient, type Answer, type Attested } from './client.ts'
+import type { Browser } from './browser.ts'
+import { EnclaveClient, type Answer } from './client.ts'
 import { buildImage, findBootFiles, type BootFiles, type Image } from './image.ts'
-import type { Program } from './program.ts'
 import type { Report } from './report.ts'
 import { WebClient } from './web-client.ts'
-import { BUCKET, HOST_NAME, type World } from './world.ts'
+import { BUCKET, HOST_NAME, type RunningParent, type World } from './world.ts'
 
 /** The CID of the enclave, and of the one that the parent starts for itself. */
 export const CID = 16
@@ -20,17 +20,18 @@ export interface Genuine {
   /** The arguments of the image. */
   readonly configuration: string
   readonly image: Image
-  readonly parent: Program
-  /** TCP port of the parent that leads to the enclave. */
-  readonly port: number
-  /** TCP port of the parent that leads to the enclave at {@link OTHER_CID}. */
-  readonly otherPort: number
-  readonly attested: Attested
+  readonly parent: RunningParent
+  readonly browser: Browser
   readonly ciphertext: Uint8Array
-  readonly alice: Answer
-  readonly bob: Answer
+  /** With what Alice's signatures are verified. */
+  readonly alice: string
   /** The certificate's bundle of before its renewal. */
   readonly oldBundle: Uint8Array
+}
+
+/** A user's signing key, as the parent keeps it. */
+export function envelopeOf({ acm }: World, user: string): Uint8Array {
+  return acm.getObject(BUCKET, `${user}.envelope`) ?? new Uint8Array()
 }
 
 /** From an image to its secret, step by step. */
@@ -86,38 +87,61 @@ export async function runGenuine(
   )
   const ciphertext = await operator.encrypt(SECRET, CONTEXT)
 
-  const { parent, port, otherPort, webPort } = await report.step(
+  const parent = await report.step(
     'start',
     'The parent starts the proxy, the credentials of its role, and the enclave.',
     async () => {
-      const { program, ports } = await world.startParent(
-        ...(['./parent.ts', String(CID), String(OTHER_CID)] as const),
-      )
+      const value = await world.startParent('./parent.ts', String(CID), String(OTHER_CID))
       const enclave = await world.boot(CID, image)
-      const [first = 0, second = 0, web = 0] = ports
+      const { program, ports } = value
       return {
-        says: `parent and enclave are processes ${program.pid} and ${enclave.pid}; 127.0.0.1:${first} leads to the enclave’s vsock port 5000`,
-        value: { parent: program, port: first, otherPort: second, webPort: web },
-        data: { port: first, folder, pid: [program.pid, enclave.pid] },
+        says: `parent and enclave are processes ${program.pid} and ${enclave.pid}; 127.0.0.1:${ports['node']} leads to the enclave’s vsock port 5000`,
+        value,
+        data: { ports, folder, pid: [program.pid, enclave.pid] },
       }
     },
   )
 
-  await using client = new EnclaveClient(port, image.reference, world.authority.trustAnchor)
-  const attested = await report.step(
-    'attest',
-    'A client asks the enclave for a document over its nonce, and verifies it.',
+  const { trustAnchor } = world.authority
+  const [nodePort, browserPort] = [Number(parent.ports['node']), Number(parent.ports['browser'])]
+  await using client = new EnclaveClient(nodePort, image.reference, trustAnchor)
+  await report.step(
+    'attest-node',
+    'A Node client connects: TLS ends in the enclave, whose document names the connection’s key.',
     async () => {
-      const value = await client.attest()
+      const { channel } = await client.ask('hello')
+      // undici may open a second connection for it, which is attested as well.
+      await client.ask('hello')
       const begin = performance.now()
-      await client.attest()
+      await client.ask('hello')
       const again = (performance.now() - begin).toFixed(0)
-      const { referenceLabel, moduleId } = value.result
-      if (referenceLabel !== 'shop-1.4') throw new Error(`another image: ${referenceLabel}`)
+      const [result] = client.attested
+      if (result?.referenceLabel !== 'shop-1.4') {
+        throw new Error(`another image: ${result?.referenceLabel}`)
+      }
+      if (channel !== 'tls') throw new Error('TLS ends elsewhere')
+      const { moduleId } = result
       return {
-        says: `accepted: image ${referenceLabel} in ${moduleId}, and its key is known; ${again} ms the second time`,
+        says: `accepted before the first request: image shop-1.4 in ${moduleId}; a further one takes ${again} ms`,
+        value: undefined,
+        data: { image: 'shop-1.4', moduleId },
+      }
+    },
+  )
+
+  const browser = await report.step(
+    'attest-browser',
+    'A browser, which cannot see who ends its TLS, seals its requests to a key in a document.',
+    async () => {
+      const value = await world.openBrowser(image.reference)
+      const { image: accepted, answer } = await value.ask(browserPort, 'hello')
+      if (accepted !== 'shop-1.4') throw new Error(`another image: ${accepted}`)
+      if (answer['channel'] !== 'sealed') throw new Error('the request came in the clear')
+      const { pid } = value.program
+      return {
+        says: `accepted: image ${accepted}; process ${pid} has fetch and WebCrypto, and no module of Node`,
         value,
-        data: { image: referenceLabel, moduleId, bytes: value.document.length },
+        data: { image: accepted, pid },
       }
     },
   )
@@ -140,36 +164,41 @@ export async function runGenuine(
 
   await report.step(
     'secret',
-    'The enclave decrypts the operator’s secret under the policy, and seals it for the client.',
+    'The enclave decrypts the operator’s secret under the policy, for both clients.',
     async () => {
-      const opened = await client.secret(ciphertext, attested)
-      if (!SECRET.equals(opened)) throw new Error('another secret')
-      return { says: `the client reads “${Buffer.from(opened).toString()}”`, value: undefined }
+      const read = [await client.secret(ciphertext), await browser.secret(browserPort, ciphertext)]
+      if (!read.every((one) => SECRET.equals(one))) throw new Error('another secret')
+      return { says: `both read “${read[0]?.toString()}”`, value: undefined }
     },
   )
 
-  const envelopes = await report.step(
+  const alice = await report.step(
     'envelope',
-    'It makes signing keys for two users, in envelopes that the parent stores.',
+    'The enclave makes signing keys for two users, in envelopes that the parent keeps in its bucket.',
     async () => {
-      const alice = await client.ask({ ask: 'create', user: 'alice' })
-      const bob = await client.ask({ ask: 'create', user: 'bob' })
-      for (const [user, envelope] of Object.entries({ alice, bob })) {
-        if (!(await client.signs(user, envelope))) throw new Error(`no signature of ${user}`)
+      const keys: string[] = []
+      for (const user of ['alice', 'bob']) {
+        const { envelope = '', verifyingKey = '' } = await client.ask('create', { user })
+        acm.putObject(BUCKET, `${user}.envelope`, Buffer.from(envelope, 'base64'))
+        if (!(await client.signs(user, envelopeOf(world, user), verifyingKey))) {
+          throw new Error(`no signature of ${user}`)
+        }
+        keys.push(verifyingKey)
       }
-      const { length } = Buffer.from(alice['envelope'] ?? '', 'base64')
-      return { says: `opened again to sign; ${length} bytes each`, value: { alice, bob } }
+      const { length } = envelopeOf(world, 'alice')
+      return { says: `opened again to sign; ${length} bytes each`, value: keys[0] ?? '' }
     },
   )
 
+  const webPort = Number(parent.ports['web'])
   using visitor = new WebClient(webPort, HOST_NAME, acm.issuerRoot)
   const publish = async (): Promise<Answer> => {
-    const { request = '' } = await client.ask({ ask: 'request' })
-    return client.ask({ ask: 'publish', ...(await acm.answerRequest(request)) })
+    const { request = '' } = await client.ask('request')
+    return client.ask('publish', { ...(await acm.answerRequest(request)) })
   }
   const firstSerial = await report.step(
     'web',
-    'It makes a key for HTTPS, a CA answers its request, and it serves behind the parent’s proxy.',
+    'The enclave makes a key for HTTPS, a CA answers its request, and it serves behind the parent’s proxy.',
     async () => {
       const { serialNumber = '' } = await publish()
       const page = await visitor.get()
@@ -198,16 +227,5 @@ export async function runGenuine(
       data: { serialNumber },
     }
   })
-  const attackable = { ...envelopes, oldBundle }
-  return {
-    files,
-    configuration,
-    image,
-    parent,
-    port,
-    otherPort,
-    attested,
-    ciphertext,
-    ...attackable,
-  }
+  return { files, configuration, image, parent, browser, ciphertext, alice, oldBundle }
 }

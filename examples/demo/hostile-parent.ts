@@ -1,127 +1,92 @@
-// The parent instance in the hands of an attacker: it carries the messages between client and enclave and changes what it
-// likes, and leads the enclave to a KMS of its own. It prints its TCP ports when it is ready: for messages, and for
-// the web.
+// The parent instance in the hands of an attacker, who ends, changes, repeats and writes down what he likes between clients, enclave
+// and KMS. When it is ready it prints one line of JSON: a TCP port of 127.0.0.1 for each attack.
 //
-//   node --import @enclavejs/simulator/register/parent hostile-parent.ts KMS_PORT S3_PORT CID ATTACK [FILE]
-import { generateKeyPairSync } from 'node:crypto'
-import { appendFileSync, readFileSync } from 'node:fs'
-import { connect as connectTcp, createServer, type AddressInfo } from 'node:net'
-import { decodeAttestationDocument } from '@enclavejs/attestation'
+//   node --import @enclavejs/simulator/register/parent hostile-parent.ts KMS_PORT S3_PORT CID HOST_NAME LOG [false-kms]
+import { randomBytes } from 'node:crypto'
+import { appendFileSync } from 'node:fs'
+import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import { CREDENTIALS_PORT, ordinaryCredentials, serveCredentials } from '@enclavejs/kms-enclave'
-import { createCertificateAuthority, issueAttestationDocument } from '@enclavejs/simulator'
+import { createCertificateAuthority } from '@enclavejs/simulator'
 import { createSimulatedAccount, createSimulatedKms } from '@enclavejs/simulator/kms'
-import { connect, listenVsock, MessageClient, serveMessages } from '@enclavejs/vsock'
+import { listenVsock } from '@enclavejs/vsock'
 import { startProxy } from '@enclavejs/vsock/proxy'
+import { Impostor } from './impostor.ts'
 
-type Fields = Record<string, string>
+const [kmsPort, , cid, hostName = '', log = '', falseKms] = process.argv.slice(2)
 
-const [kms = '', , cid = '', attack = '', file = ''] = process.argv.slice(2)
-const client = new MessageClient({
-  connect: ({ signal }) => connect({ cid: Number(cid), port: 5000, signal }),
+/** A server for a name of others, with a certificate of a CA of its own; it would take any document. */
+async function falseServer(hostNames?: readonly string[]): Promise<number> {
+  const { trustAnchor } = await createCertificateAuthority()
+  const server = await createSimulatedKms({
+    ...{ accounts: [createSimulatedAccount()], attestationRoots: [trustAnchor] },
+    ...(hostNames && { hostNames }),
+  })
+  return (server.address() as { port: number }).port
+}
+
+/** Leads to another port, and writes down what goes by. */
+function tap(port: number): Promise<number> {
+  return listen(
+    createServer((socket) => {
+      const onward = connect({ host: '127.0.0.1', port })
+      for (const [from, to] of [
+        [socket, onward],
+        [onward, socket],
+      ] as const) {
+        from.on('data', (chunk: Buffer) => appendFileSync(log, chunk))
+        from.on('error', () => to.destroy()).on('close', () => to.destroy())
+        from.pipe(to)
+      }
+    }),
+  )
+}
+
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return (server.address() as AddressInfo).port
+}
+
+const port = falseKms === undefined ? await tap(Number(kmsPort)) : await falseServer()
+const into = (name: string, to: number) => ({
+  ...{ name, listen: { port: 0 }, to: { cid: Number(cid), port: to } },
 })
-const ownKey = generateKeyPairSync('x25519').publicKey.export({ type: 'spki', format: 'der' })
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
-const bytesOf = (text = ''): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'))
-
-/** What it does to the answers of the enclave, and to the questions of the client. */
-const attacks: Record<
-  string,
-  {
-    answer?: (answer: Fields, question: Fields) => Promise<Fields>
-    question?: (q: Fields) => Fields
-  }
-> = {
-  /** A genuine document, kept from before. */
-  replay: {
-    answer: async (answer) =>
-      'document' in answer ? { document: base64(readFileSync(file)) } : answer,
-  },
-  /** The right PCRs, the right nonce, a key of its own; signed under a root of its own with the same names. */
-  forge: {
-    answer: async (answer, { nonce }) => {
-      if (answer['document'] === undefined) return answer
-      const { moduleId, pcrs, userData } = decodeAttestationDocument(bytesOf(answer['document']))
-      const authority = await createCertificateAuthority()
-      const timestamp = Date.now()
-      const fields = { moduleId, timestamp, pcrs, nonce: bytesOf(nonce), publicKey: ownKey }
-      const forged = { ...fields, ...(userData && { userData }) }
-      return { document: base64(issueAttestationDocument(forged, authority.issueLeaf())) }
-    },
-  },
-  /** The genuine, fresh document with the parent's key in the place of the enclave's. */
-  key: {
-    answer: async (answer) => {
-      if (answer['document'] === undefined) return answer
-      const document = Buffer.from(bytesOf(answer['document']))
-      const { publicKey } = decodeAttestationDocument(document)
-      document.set(ownKey, document.indexOf(publicKey ?? ''))
-      return { document: base64(document) }
-    },
-  },
-  /** One user's envelope in the place of another's. */
-  envelope: {
-    question: (question) =>
-      question['ask'] === 'sign' ? { ...question, envelope: base64(readFileSync(file)) } : question,
-  },
-  /** Nothing on the messages: see below. */
-  kms: {},
-  listen: {},
-  web: {},
-}
-const { answer: onAnswer, question: onQuestion } = attacks[attack] ?? {}
-if (attacks[attack] === undefined) throw new TypeError(`unknown attack ${attack}`)
-
-let kmsPort = Number(kms)
-let webPort = 0
-if (attack === 'web') {
-  // A TLS server with a certificate for the enclave's name, from a CA of the attacker's.
-  const rogue = await createSimulatedKms({
-    accounts: [createSimulatedAccount()],
-    attestationRoots: [(await createCertificateAuthority()).trustAnchor],
-    hostNames: [file],
-  })
-  webPort = (rogue.address() as { port: number }).port
-}
-if (attack === 'kms') {
-  // A KMS for the same host names, whose certificate is from a CA of the attacker's. It would take any document.
-  const authority = await createCertificateAuthority()
-  const rogue = await createSimulatedKms({
-    accounts: [createSimulatedAccount()],
-    attestationRoots: [authority.trustAnchor],
-  })
-  kmsPort = (rogue.address() as { port: number }).port
-}
-if (attack === 'listen') {
-  // It writes down what the enclave and KMS say to each other.
-  const tap = createServer((socket) => {
-    const onward = connectTcp({ host: '127.0.0.1', port: Number(kms) })
-    for (const [from, to] of [
-      [socket, onward],
-      [onward, socket],
-    ] as const) {
-      from.on('data', (chunk: Buffer) => appendFileSync(file, chunk))
-      from.on('error', () => to.destroy())
-      from.pipe(to)
-    }
-  })
-  await new Promise<void>((resolve) => tap.listen(0, '127.0.0.1', resolve))
-  kmsPort = (tap.address() as AddressInfo).port
-}
-await startProxy({
-  outbound: [{ listen: { port: 8000, anyCid: true }, to: { host: '127.0.0.1', port: kmsPort } }],
+const proxy = await startProxy({
+  outbound: [{ listen: { port: 8000, anyCid: true }, to: { host: '127.0.0.1', port } }],
+  inbound: [into('node', 5000), into('browser', 5001)],
 })
 const credentials = serveCredentials(createServer(), ordinaryCredentials())
 listenVsock(credentials, { port: CREDENTIALS_PORT })
 
-const server = createServer()
-serveMessages(server, async (message) => {
-  const question = JSON.parse(Buffer.from(message).toString()) as Fields
-  const sent = onQuestion?.(question) ?? question
-  const response = await client.request(Buffer.from(JSON.stringify(sent)))
-  if (attack === 'listen') appendFileSync(file, Buffer.concat([message, response]))
-  const answer = JSON.parse(Buffer.from(response).toString()) as Fields
-  return Buffer.from(JSON.stringify((await onAnswer?.(answer, question)) ?? answer))
-})
-server.listen(0, '127.0.0.1', () => {
-  console.log(JSON.stringify({ ports: [(server.address() as AddressInfo).port, webPort] }))
-})
+const [node = 0, browser = 0] = proxy.listeners
+  .filter(({ kind }) => kind === 'inbound')
+  .map((listener) => listener.port)
+const impostor = new Impostor(node, browser)
+/** Documents of the enclave, for a nonce of the attacker's: of before any client came. */
+const kept = await impostor.documentOverTls(randomBytes(32))
+const ports = {
+  ...{ node: await tap(node), browser: await tap(browser) },
+  // It ends TLS itself, with a key of its own, and shows
+  middle: await listen(
+    await impostor.server('tls', ({ nonce }) => impostor.documentOverTls(nonce)),
+  ),
+  replay: await listen(await impostor.server('tls', async () => kept)),
+  forge: await listen(await impostor.server('tls', await impostor.forger(kept))),
+  // It gives the page
+  key: await listen(await impostor.server('sealed', (fields) => impostor.exchangedKey(fields))),
+  answer: await listen(
+    impostor.relay(async (send) => {
+      const answer = await send()
+      const bytes = new Uint8Array(await answer.arrayBuffer())
+      bytes[bytes.length - 1] = Number(bytes.at(-1)) ^ 1
+      return new Response(bytes, answer)
+    }),
+  ),
+  twice: await listen(
+    impostor.relay(async (send) => {
+      await send()
+      return send()
+    }),
+  ),
+  web: await falseServer([hostName]),
+}
+console.log(JSON.stringify(ports))

@@ -39,7 +39,7 @@ export function findBootFiles(folder: string, kernel: string | undefined): BootF
     missing.length === 0
       ? 'with the kernel that was given'
       : `1 KiB stands for the ${missing.join(' and the ')}`
-  return { ...files, says: kernel === undefined ? `${says} (--kernel FILE)` : says }
+  return { ...files, says: kernel === undefined ? `${says}, which --kernel FILE gives` : says }
 }
 
 function builtInit(): string | undefined {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
+import { once, type EventEmitter } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 const running = new Set<ChildProcess>()
@@ -10,7 +11,7 @@ process.once('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.once(signal, () => process.exit(1))
 
-/** Another process of the demo, with its side of the simulator. */
+/** Another process of the demo. */
 export class Program implements AsyncDisposable {
   readonly pid: number | undefined
   readonly #child: ChildProcess
@@ -24,30 +25,55 @@ export class Program implements AsyncDisposable {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#errors.push(text))
   }
 
-  /** Starts it, and gives the first line that it prints. */
+  /** Starts it after the module `preload`, and gives the first line that it prints. */
   static async start(
-    side: 'register' | 'register/parent',
+    preload: string,
     file: string,
     args: readonly string[],
     environment: Readonly<Record<string, string>>,
   ): Promise<{ program: Program; line: string }> {
-    const simulator = import.meta.resolve(`@enclavejs/simulator/${side}`)
     const path = fileURLToPath(new URL(file, import.meta.url))
     const child = spawn(
       process.execPath,
-      [...process.execArgv, '--import', simulator, path, ...args],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } },
+      [...process.execArgv, '--import', preload, path, ...args],
+      {
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        serialization: 'advanced',
+        env: { ...process.env, ...environment },
+      },
     )
     const program = new Program(child)
-    const lines = createInterface({ input: child.stdout })
-    const signal = AbortSignal.timeout(15_000)
-    const [line] = (await Promise.race([
-      once(lines, 'line', { signal }),
-      once(child, 'close').then(() => {
-        throw new Error(`${file} ended: ${program.#errors.join('').slice(-500)}`)
-      }),
-    ])) as [string]
+    const lines = createInterface({ input: child.stdout as Readable })
+    const line = (await program.#next(lines, 'line')) as string
     return { program, line }
+  }
+
+  /** Sends it a message, and gives its answer. */
+  async ask(message: object): Promise<unknown> {
+    const answer = this.#next(this.#child, 'message')
+    this.#child.send(message)
+    return answer
+  }
+
+  async #next(from: EventEmitter, event: string): Promise<unknown> {
+    const ended = new AbortController()
+    const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(20_000)])
+    const what = `${this.#child.spawnargs.at(-1)} ended: `
+    const onClose = (): void => {
+      const text = this.#errors.join('')
+      // The line that says what it was stands above its stack.
+      const [line] = /^\w*Error.*$/m.exec(text) ?? [text.slice(-500)]
+      ended.abort(new Error(what + line))
+    }
+    this.#child.once('close', onClose)
+    try {
+      const [value] = (await once(from, event, { signal })) as [unknown]
+      return value
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error
+    } finally {
+      this.#child.off('close', onClose)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

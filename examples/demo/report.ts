@@ -1,5 +1,6 @@
 // Tells the steps of the demo as they happen: lines for people, or one JSON object a line.
 import { styleText } from 'node:util'
+import { refusalOf } from './refusal.ts'
 
 /** A step that did not do what it says; the steps after it have nothing to stand on. */
 export class StepError extends Error {}
@@ -9,12 +10,6 @@ export interface Outcome<T> {
   readonly says: string
   readonly value: T
   readonly data?: Readonly<Record<string, unknown>>
-}
-
-/** The codes of a refusal: of an error thrown here, or of one that the other side reports. */
-export interface Refusal {
-  readonly code: string
-  readonly message: string
 }
 
 interface Line {
@@ -62,16 +57,17 @@ export class Report {
     }
   }
 
-  /** Runs an attack that must fail with `code`; it goes on when it does not. */
+  /** Runs an attack that must fail with `code`, and where `because` is given for that; it goes on when it does not. */
   async refused(
     name: string,
     text: string,
     code: string,
     attack: () => Promise<unknown>,
+    because = '',
   ): Promise<void> {
     const begin = this.#attack(text)
     const seen = await attack().then(() => undefined, refusalOf)
-    const ok = seen?.code === code
+    const ok = seen?.code === code && seen.message.includes(because)
     const says = seen === undefined ? 'accepted' : `refused, ${seen.code}`
     this.#show({ step: name, attack: true, ok, ms: since(begin), says, ...seen })
     if (seen !== undefined) this.note(shortened(seen.message))
@@ -101,7 +97,7 @@ export class Report {
   end(): void {
     const { attacks, failures } = this.#counts
     const ms = since(this.#started)
-    const good = `Accepted what is genuine, held ${attacks} attacks by the parent off, in ${seconds(ms)}.`
+    const good = `All that is genuine was accepted, and ${attacks} attacks by the parent failed, in ${seconds(ms)}.`
     const says = failures === 0 ? good : `${failures} of the steps did not do what they say.`
     if (this.#json) print(JSON.stringify({ step: 'end', ok: failures === 0, ms, says, attacks }))
     else print(`\n${paint(failures === 0 ? 'green' : 'red', says)}`)
@@ -115,14 +111,10 @@ export class Report {
   }
 }
 
-function refusalOf(error: unknown): Refusal {
-  // Errors of the AWS SDK have KMS's code as their name.
-  const { code, name, message } = error as { code?: unknown; name?: unknown; message?: unknown }
-  return { code: String(code ?? name), message: String(message ?? error) }
-}
-
 function shortened(text: string): string {
-  return text.length > 105 ? `${text.slice(0, 105)}…` : text
+  // Of digests the beginning says which.
+  const line = text.replace(/\b([0-9a-f]{12})[0-9a-f]{12,}\b/g, '$1…')
+  return line.length > 105 ? `${line.slice(0, 105)}…` : line
 }
 
 function since(begin: number): number {

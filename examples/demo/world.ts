@@ -1,3 +1,4 @@
+import type { EifReferenceValues } from '@enclavejs/eif'
 import { openCertificateAuthority, type CertificateAuthority } from '@enclavejs/simulator'
 import { createSimulatedAcm, type SimulatedAcm } from '@enclavejs/simulator/acm'
 import { createSimulatedImds, type SimulatedImds } from '@enclavejs/simulator/imds'
@@ -8,16 +9,19 @@ import {
   type SimulatedKms,
 } from '@enclavejs/simulator/kms'
 import { AwsCaller } from './aws-caller.ts'
+import { Browser } from './browser.ts'
 import { bootPcrs, type Image } from './image.ts'
 import { Program } from './program.ts'
 
+const ENCLAVE_SIDE = import.meta.resolve('@enclavejs/simulator/register')
+const PARENT_SIDE = import.meta.resolve('@enclavejs/simulator/register/parent')
 export const BUCKET = 'shop-certificates'
 export const HOST_NAME = 'shop.example.com'
 
-/** A parent that runs, and the TCP ports on which it leads to enclaves. */
+/** A parent that runs, and its TCP ports by what they lead to. */
 export interface RunningParent {
   readonly program: Program
-  readonly ports: readonly number[]
+  readonly ports: Readonly<Record<string, number>>
 }
 
 /**
@@ -85,7 +89,7 @@ export class World implements AsyncDisposable {
 
   /** Runs an image as an enclave with this CID: its program, with its arguments and what the image measures to. */
   async boot(cid: number, image: Image): Promise<Program> {
-    const { program } = await Program.start('register', './enclave/main.ts', image.args, {
+    const { program } = await Program.start(ENCLAVE_SIDE, './enclave/main.ts', image.args, {
       ENCLAVEJS_SIMULATOR_DIR: this.folder,
       ENCLAVEJS_SIMULATOR_CID: String(cid),
       ENCLAVEJS_SIMULATOR_PCRS: bootPcrs(image),
@@ -94,16 +98,23 @@ export class World implements AsyncDisposable {
     return this.#open.use(program)
   }
 
+  /** Opens a browser, whose page accepts one image. */
+  async openBrowser(referenceValues: EifReferenceValues): Promise<Browser> {
+    const browser = await Browser.open(referenceValues, this.authority.trustAnchor)
+    this.#open.use(browser.program)
+    return browser
+  }
+
   /** Starts a program of the parent with the ports of KMS and S3 and further arguments. */
   async startParent(file: string, ...args: readonly string[]): Promise<RunningParent> {
     const ports = [this.kms, this.acm].map((one) => (one.address() as { port: number }).port)
     const given = [...ports.map(String), ...args]
-    const { program, line } = await Program.start('register/parent', file, given, {
+    const { program, line } = await Program.start(PARENT_SIDE, file, given, {
       ENCLAVEJS_SIMULATOR_DIR: this.folder,
       AWS_EC2_METADATA_SERVICE_ENDPOINT: this.imds.url,
     })
     this.#open.use(program)
-    return { program, ports: (JSON.parse(line) as { ports: number[] }).ports }
+    return { program, ports: JSON.parse(line) as RunningParent['ports'] }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,20 +1,20 @@
-// What runs in the enclave of the demo, and is what its image holds. It answers messages on vsock port 5000: it attests its key,
-// opens a secret that KMS gives to this image alone, and keeps signing keys in envelopes that the parent stores.
+// What runs in the enclave of the demo, and is what its image holds. It opens a secret that KMS gives to this image alone, and keeps
+// signing keys in envelopes that the parent stores. Node clients come by TLS that ends here (vsock port 5000), browsers with
+// requests that are sealed to a key of this process (port 5001).
 //
 // The argument is the configuration, as JSON. It is part of the image, and so measured: the parent cannot change it.
 import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto'
-import { AcmError } from '@enclavejs/acm-enclave'
+import { once } from 'node:events'
+import { channelOf, serveAttested } from '@enclavejs/attested-tls/server'
 import {
   createEnclaveKmsClient,
-  KmsError,
-  KmsServiceError,
   openEnvelope,
   sealedEnvelope,
   verifyKeyPolicyOf,
 } from '@enclavejs/kms-enclave'
 import { openNsm } from '@enclavejs/nsm'
-import { connect, createServer, MessageError, serveMessages } from '@enclavejs/vsock'
-import { PURPOSE, seal } from './sealed.ts'
+import { connect, createServer } from '@enclavejs/vsock'
+import { answering, base64, bytes, QuestionError, type Answer, type Fields } from './answer.ts'
 import { Web } from './web.ts'
 
 interface Configuration {
@@ -29,13 +29,9 @@ interface Configuration {
   readonly hostName: string
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
 const configuration = JSON.parse(process.argv[2] ?? '{}') as Configuration
 const { keyArn, roots, role, administrator } = configuration
 const kms = createEnclaveKmsClient({ keyArn, roots, connectTimeout: 2000, deadline: 10_000 })
-const { privateKey, publicKey } = generateKeyPairSync('x25519')
-const enclaveKey = publicKey.export({ type: 'spki', format: 'der' })
 const nsm = openNsm()
 const web = new Web(configuration.hostName, {
   bucket: configuration.bucket,
@@ -47,12 +43,9 @@ const web = new Web(configuration.hostName, {
     connect({ port: host.startsWith('kms.') ? 8000 : 8003, ...(signal && { signal }) }),
 })
 
-const answers: Readonly<Record<string, (fields: Fields) => Promise<object>>> = {
-  async attest(fields) {
-    const nonce = bytes(fields, 'nonce')
-    const userData = new TextEncoder().encode(PURPOSE)
-    return { document: base64(await nsm.attestation({ nonce, publicKey: enclaveKey, userData })) }
-  },
+const answers: Readonly<Record<string, Answer>> = {
+  /** How the question came. */
+  hello: async (_fields, request) => ({ channel: channelOf(request) }),
 
   /** Who gets plaintext from the key, as KMS says to this enclave over its own TLS. */
   async policy() {
@@ -70,16 +63,15 @@ const answers: Readonly<Record<string, (fields: Fields) => Promise<object>>> = {
     return { access, locked, grants }
   },
 
-  /** Opens the operator's secret and gives it to the client, who alone can read it. */
+  /** Opens the operator's secret for a client; the channel that it came by carries the answer. */
   async secret(fields) {
-    const clientKey = bytes(fields, 'clientKey')
     const { Plaintext } = await kms.decrypt({
       CiphertextBlob: bytes(fields, 'ciphertext'),
       EncryptionContext: { purpose: 'secret' },
     })
-    const sealed = seal({ privateKey, publicKey: clientKey, enclaveKey, clientKey }, Plaintext)
+    const secret = base64(Plaintext)
     Plaintext.fill(0)
-    return { sealed: base64(sealed) }
+    return { secret }
   },
 
   /** A signing key for a user, in an envelope that only this image opens. */
@@ -120,35 +112,19 @@ const answers: Readonly<Record<string, (fields: Fields) => Promise<object>>> = {
   refresh: () => web.refresh(),
 }
 
-const server = createServer()
-serveMessages(server, async (message) => {
-  const fields = JSON.parse(new TextDecoder().decode(message)) as Fields
-  const answer = Object.hasOwn(answers, String(fields['ask'])) && answers[String(fields['ask'])]
-  if (!answer) throw new MessageError('UNKNOWN_QUESTION')
-  return new TextEncoder().encode(JSON.stringify(await answer(fields).catch(refusal)))
-})
-server.listen({ port: 5000 }, () => console.log('listening on vsock port 5000'))
-
-/** What a client is told of an error: its codes, and KMS's words for people. */
-function refusal(error: unknown): object {
-  if (!(error instanceof KmsError || error instanceof AcmError)) throw error
-  const { code, message } = error
-  const kmsCode = error instanceof KmsServiceError ? error.kmsCode : undefined
-  return { refused: { code, kmsCode, message } }
+const handler = answering(answers)
+for (const [port, transport] of [
+  [5000, 'tls'],
+  [5001, 'sealed'],
+] as const) {
+  const listener = createServer()
+  await serveAttested({ listener, handler, transport })
+  await once(listener.listen({ port }), 'listening')
 }
+console.log('listening on vsock ports 5000 and 5001')
 
 function contextOf(fields: Fields): Record<string, string> {
   const user = fields['user']
-  if (typeof user !== 'string' || !/^[a-z]{1,32}$/.test(user)) throw new MessageError('BAD_USER')
+  if (typeof user !== 'string' || !/^[a-z]{1,32}$/.test(user)) throw new QuestionError('no user')
   return { purpose: 'signing key', user }
-}
-
-function bytes(fields: Fields, name: string): Uint8Array {
-  const text = fields[name]
-  if (typeof text !== 'string' || text.length > 65_536) throw new MessageError('BAD_REQUEST')
-  return new Uint8Array(Buffer.from(text, 'base64'))
-}
-
-function base64(data: Uint8Array): string {
-  return Buffer.from(data).toString('base64')
 }

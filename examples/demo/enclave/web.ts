@@ -1,7 +1,6 @@
 // The enclave's web server. Its private key is made here, comes out encrypted under the KMS key alone, and the certificate renews
 // itself from the bucket.
 import { once } from 'node:events'
-import { createServer } from 'node:https'
 import {
   createAcmCertificate,
   createCertificateRequest,
@@ -12,7 +11,8 @@ import {
   type CertificateRequest,
   type IssuedCertificate,
 } from '@enclavejs/acm-enclave'
-import { listenVsock } from '@enclavejs/vsock'
+import { serveAttested } from '@enclavejs/attested-tls/server'
+import { createServer } from '@enclavejs/vsock'
 
 const PORT = 8443
 
@@ -51,10 +51,13 @@ export class Web {
   async #serve(): Promise<void> {
     const source = fromBundleObject(this.#bundle)
     const certificate = await createAcmCertificate({ source, hostNames: this.#hostNames })
-    const server = createServer((_request, response) => response.end('hello from the enclave'))
-    await certificate.attach(server)
-    listenVsock(server, { port: PORT })
-    await once(server, 'listening')
+    const listener = createServer()
+    await serveAttested({
+      listener,
+      certificate,
+      handler: (_request, response) => response.end('hello from the enclave'),
+    })
+    await once(listener.listen({ port: PORT }), 'listening')
     this.#certificate = certificate
   }
 }
