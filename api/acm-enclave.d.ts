@@ -182,6 +182,10 @@ type AcmErrorCode =
  | 'ERR_ACM_CERTIFICATE_USAGE'
 /** The certificates form no path: an issuer is missing, did not sign, is no CA, or one belongs to another path. */
  | 'ERR_ACM_PATH'
+/** A CA of the path may not issue for a name of a certificate below it. */
+ | 'ERR_ACM_NAME_CONSTRAINTS'
+/** A certificate of the path has a critical extension that is not understood here. */
+ | 'ERR_ACM_CRITICAL_EXTENSION'
 /** A certificate of the path has ended. */
  | 'ERR_ACM_EXPIRED'
 /** A certificate of the path has not begun. */
@@ -512,6 +516,7 @@ interface ImportOptions extends AttestedWay, PublishOptions {
  * must be imported again.
  *
  * @throws {AcmServiceError} `ERR_ACM_SERVICE`: not exportable, not there, not allowed
+ * @throws {AcmError} `ERR_ACM_KEY_KIND` for a key that would not be served
  * @throws {AcmError} as {@link publishCertificate}
  * @see https://docs.aws.amazon.com/acm/latest/APIReference/API_ExportCertificate.html
  */
@@ -637,6 +642,8 @@ interface ObjectTemplate {
 interface TokenObject extends ObjectTemplate {
     /** Never given to another object, in this token's life. */
     readonly handle: number;
+    /** Of a private key that another has replaced: ends it, as C_DestroyObject asks. */
+    readonly destroy?: (() => void) | undefined;
 }
 
 /** An enclave with a token, as a relay reaches it. */
@@ -681,6 +688,8 @@ declare class TokenStore {
     get maxSessions(): number;
     /** @returns the handles, in the order of the objects */
     add(objects: readonly ObjectTemplate[]): readonly number[];
+    /** Lets clients end an object (C_DestroyObject), and tells them so (CKA_DESTROYABLE). */
+    allowDestroy(handle: number, destroy: () => void): void;
     remove(handles: readonly number[]): void;
     get(handle: number): TokenObject | undefined;
     objects(): Iterable<TokenObject>;
@@ -707,6 +716,8 @@ declare class TokenDoor {
     #private;
     constructor(store: TokenStore, maxConnections: number, times?: ConnectionTimes);
     get connections(): number;
+    /** Whether a connection is open that has begun to sign with a key. */
+    isUsed(handle: number): boolean;
     checkOpen(): void;
     serve(stream: Duplex): void;
     listen(source: ConnectionSource): void;
@@ -784,6 +795,13 @@ declare class AcmToken {
      * @throws {AcmError} `ERR_ACM_TOKEN_ID`
      */
     removeKey(id: Uint8Array): void;
+    /**
+     * Says that another key has replaced this one. It goes on signing; from now on a client that has logged in may remove it
+     * (C_DestroyObject; `CKA_DESTROYABLE` says so), as a relay does when the web server's last worker that used it has ended.
+     *
+     * @throws {AcmError} `ERR_ACM_TOKEN_ID`
+     */
+    retireKey(id: Uint8Array): void;
     /** Serves one client on a stream. The token ends the stream: when the client breaks the protocol, stalls, or is one too many. */
     serve(stream: Duplex): void;
     /**
@@ -829,7 +847,10 @@ declare function createToken(options: TokenOptions): AcmToken;
 interface FollowOptions {
     /** `CKA_LABEL` of its keys. Default `acm-key`, as in ACM for Nitro Enclaves. */
     readonly label?: string | undefined;
-    /** Milliseconds that the key before stays after a renewal, for web servers that were not reloaded yet. Default 3600000; at most a week. */
+    /**
+     * Milliseconds that the key before stays after a renewal at most, for web servers that were not reloaded yet. Before that it
+     * goes when a relay says that no worker needs it (`AcmToken.retireKey`). Default 3600000; at most a week.
+     */
     readonly keepOldMs?: number | undefined;
 }
 /**
@@ -878,6 +899,13 @@ interface TokenRelayOptions extends TokenDescription {
     /** Milliseconds that a signature waits for an enclave that is away, for its restart for instance. Default 10000, at most 60000. */
     readonly signTimeout?: number | undefined;
 }
+/** A key that another has replaced. */
+interface RetiredKey {
+    /** `CKA_ID` */
+    readonly id: Uint8Array;
+    /** Whether a client that has signed with it is connected: a worker from before the reload. */
+    readonly inUse: boolean;
+}
 /** A token on the parent whose keys lie in enclaves: made by {@link createTokenRelay}. */
 declare class AcmTokenRelay {
     #private;
@@ -896,6 +924,16 @@ declare class AcmTokenRelay {
      * @throws {AcmError} when no enclave answers: `ERR_ACM_TOKEN_ENCLAVE`, `ERR_ACM_TOKEN_PIN`, `ERR_ACM_TOKEN_CLOSED`
      */
     refresh(): Promise<void>;
+    /** `CKA_ID` of each key that another has replaced, and whether a client that has signed with it is still connected. */
+    get retired(): readonly RetiredKey[];
+    /**
+     * Has the enclaves remove a retired key. Clients that still hold it are refused from then on: look at `inUse` before, and
+     * give a web server that was reloaded as long as a handshake may take.
+     *
+     * @throws {AcmError} where an enclave is away or refuses: `ERR_ACM_TOKEN_ENCLAVE`, `ERR_ACM_TOKEN_PIN`, `ERR_ACM_TOKEN_CLOSED`;
+     *   `ERR_ACM_TOKEN_ID` for a key that is not retired
+     */
+    removeRetired(id: Uint8Array): Promise<void>;
     /** Serves one client, as a token does. */
     serve(stream: Duplex): void;
     /** Serves every connection of a server. @throws {AcmError} `ERR_ACM_TOKEN_CLOSED` */
@@ -949,10 +987,23 @@ interface TokenUriParts {
 declare function tokenUri(parts: TokenUriParts): string;
 /** A p11-kit module file: `/etc/pkcs11/modules/NAME.module`. */
 declare function moduleFile(socket: string, name: string): string;
-/** NGINX's two lines for a key in a token, as ACM for Nitro Enclaves writes them. */
-declare function nginxStanza(uri: string, certificate: string): string;
-/** Apache's configuration with its `SSLCertificateKeyFile` and `SSLCertificateFile` replaced, line by line. */
-declare function apacheStanza(configuration: string, uri: string, certificate: string): string;
+/**
+ * A key file for OpenSSL's provider (pkcs11-provider): PEM with the URI in it. Whatever reads a key from a file finds the one in
+ * the token by it, where OpenSSL's configuration loads the provider; engines are gone in OpenSSL 4. As secret as the URI's PIN.
+ */
+declare function providerKeyFile(uri: string): string;
+/**
+ * NGINX's two lines for a key in a token, as ACM for Nitro Enclaves writes them.
+ *
+ * @param key the URI, which OpenSSL's engine reads; or the path of a {@link providerKeyFile}
+ */
+declare function nginxStanza(key: string, certificate: string): string;
+/**
+ * Apache's configuration with its `SSLCertificateKeyFile` and `SSLCertificateFile` replaced, where lines begin with them.
+ *
+ * @param key as for {@link nginxStanza}
+ */
+declare function apacheStanza(configuration: string, key: string, certificate: string): string;
 
-export { AcmToken, AcmTokenRelay, apacheStanza, certificateId, createToken, createTokenRelay, followCertificate, moduleFile, nginxStanza, tokenUri };
-export type { ConnectionSource, EnclaveAddress, FollowOptions, ShownKey, TokenDescription, TokenKey, TokenOptions, TokenRelayOptions, TokenUriParts };
+export { AcmToken, AcmTokenRelay, apacheStanza, certificateId, createToken, createTokenRelay, followCertificate, moduleFile, nginxStanza, providerKeyFile, tokenUri };
+export type { ConnectionSource, EnclaveAddress, FollowOptions, RetiredKey, ShownKey, TokenDescription, TokenKey, TokenOptions, TokenRelayOptions, TokenUriParts };

@@ -31,7 +31,7 @@ interface AttestKmsClientOptions extends Omit<KmsClientOptions, 'credentials' | 
  * The SDK's types ask for no encryption context; give one nevertheless.
  *
  * Calls may throw {@link KmsError} beside the SDK's errors: `ERR_KMS_UNATTESTED_PLAINTEXT`, `ERR_KMS_CMS`, `ERR_KMS_KEY_MISMATCH`,
- * `ERR_KMS_EVIDENCE`, `ERR_KMS_RESPONSE`, and those of the connection.
+ * `ERR_KMS_EVIDENCE`, `ERR_KMS_RESPONSE`, `ERR_KMS_PLAINTEXT_LENGTH`, and those of the connection.
  *
  * @returns the same client; its `destroy` ends keys and sockets
  * @throws {TypeError} naming the option
@@ -609,6 +609,7 @@ interface ImdsOptions {
 declare function fromImds(options?: ImdsOptions): CredentialsProvider;
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
 /** Options of {@link ordinaryCredentials}. */
 interface OrdinaryCredentialsOptions {
     /** Default `process.env`. */
@@ -622,8 +623,9 @@ interface OrdinaryCredentialsOptions {
 }
 /**
  * What AWS's tools look through on the parent, the part of it that needs no other service: the environment (`AWS_ACCESS_KEY_ID`…),
- * keys in the shared file (`~/.aws/credentials`), the endpoint of a container (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`), IMDSv2
- * (at `AWS_EC2_METADATA_SERVICE_ENDPOINT` where that is set).
+ * keys in the shared file (`~/.aws/credentials`), the endpoint of a container (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or
+ * `…_FULL_URI`, which must be `http:` at an address of ECS, of EKS or of this machine, with `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`
+ * or `…_TOKEN`), IMDSv2 (at `AWS_EC2_METADATA_SERVICE_ENDPOINT` where that is set).
  * The first that is configured decides, even if it fails. For SSO, web identity or `credential_process` give
  * `serveCredentials` a provider of the AWS SDK.
  *

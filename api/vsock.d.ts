@@ -55,7 +55,13 @@ type VsockErrorCode =
 /** The parent's proxy has too many connections: status 503. */
  | 'ERR_VSOCK_EGRESS_BUSY'
 /** The parent's proxy cannot reach the host: every other status, as 502 and 504. */
- | 'ERR_VSOCK_EGRESS_UNREACHABLE';
+ | 'ERR_VSOCK_EGRESS_UNREACHABLE'
+/** What listens where a log should be is none. */
+ | 'ERR_VSOCK_LOG_PROTOCOL'
+/** A line of a log is longer than 8,192 bytes. */
+ | 'ERR_VSOCK_LOG_LINE'
+/** A log was not read in time. */
+ | 'ERR_VSOCK_LOG_TIMEOUT';
 /**
  * What goes wrong in this package, except failed system calls, which are system errors as Node makes
  * them (`ECONNRESET`, `ENODEV`), and the caller's own mistakes (`TypeError`, `RangeError`).
@@ -213,7 +219,7 @@ interface PortEgressOptions {
     readonly cid?: number;
     /** In place of a CID: the Unix socket of a virtual machine (hybrid vsock). */
     readonly path?: string;
-    /** The vsock port of each destination: `{ 'kms.eu-west-1.amazonaws.com:443': 8000 }`. */
+    /** The vsock port of each destination: `{ 'kms.eu-west-1.amazonaws.com:443': 8000, '[fd00::1]:443': 8001 }`. */
     readonly ports: Readonly<Record<string, number>>;
     /** Milliseconds until a stream is open, 1 to 600,000. 5,000 unless given. */
     readonly timeout?: number;
@@ -227,7 +233,8 @@ interface PortEgressOptions {
  * `ERR_VSOCK_EGRESS_TIMEOUT`, `ERR_VSOCK_EGRESS_RESPONSE`, `ERR_VSOCK_EGRESS_REFUSED`, `ERR_VSOCK_EGRESS_BUSY`,
  * `ERR_VSOCK_EGRESS_UNREACHABLE`; with the reason of `signal` when it is aborted.
  *
- * @throws {TypeError | RangeError} A host, port or timeout is not as described, or an option is not known.
+ * @throws {TypeError | RangeError} A host, port or timeout is not as described, or an option is not known, be it of an
+ * entry of `allow`.
  * @see RFC 9110 §9.3.6
  * @example
  * ```ts
@@ -550,7 +557,7 @@ declare class MessageClient implements AsyncDisposable {
      * response, or what came was no response), `ERR_VSOCK_MESSAGE_BUSY`, `ERR_VSOCK_MESSAGE_CLOSED`
      * @throws The reason of `signal` when it is aborted
      * @throws {TypeError | RangeError} `message` is no Uint8Array or longer than `maxMessageLength`, or an option is not as
-     * described.
+     * described, or is not known.
      */
     request(message: Uint8Array, options?: MessageRequestOptions): Promise<Uint8Array>;
     /**
@@ -558,7 +565,7 @@ declare class MessageClient implements AsyncDisposable {
      * `ERR_VSOCK_MESSAGE_CLOSED`. Never rejects; may be called any number of times.
      *
      * @param options.deadline - milliseconds, 0 to 2147483647. 10000 unless given.
-     * @throws {TypeError | RangeError} `deadline` is no such number.
+     * @throws {TypeError | RangeError} `deadline` is no such number, or an option is not known.
      */
     close(options?: {
         readonly deadline?: number;
@@ -680,6 +687,7 @@ declare class MessageServer implements AsyncDisposable {
      * A peer whose request is not answered by then has its connection ended without an answer to it.
      *
      * @param options.deadline - milliseconds, 0 to 2147483647. 10000 unless given.
+     * @throws {TypeError | RangeError} `deadline` is no such number, or an option is not known.
      */
     close(options?: {
         readonly deadline?: number;
@@ -744,7 +752,7 @@ interface ReadProxyHeaderOptions {
  * Proven is nothing: whoever can connect to the port can claim any address.
  *
  * @throws {VsockError} `ERR_VSOCK_PROXY_HEADER`.
- * @throws {RangeError} `timeout` is not within its bounds.
+ * @throws {TypeError | RangeError} `timeout` is not within its bounds, or an option is not known.
  * @see https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt §2.2
  * @example
  * ```ts
@@ -764,7 +772,7 @@ interface ReadProxyHeaderOptions {
  * server.listen({ port: 8080 })
  * ```
  */
-declare function readProxyHeader(socket: Duplex, { timeout }?: ReadProxyHeaderOptions): Promise<ProxyHeader>;
+declare function readProxyHeader(socket: Duplex, options?: ReadProxyHeaderOptions): Promise<ProxyHeader>;
 
 /** Where a server listens. `address` is the CID as text, so that it has the form of node:net's. */
 interface VsockServerAddress extends AddressInfo {
@@ -804,6 +812,229 @@ interface VsockSystemError extends NodeJS.ErrnoException {
 
 export { DEFAULT_MAX_MESSAGE_LENGTH, FrameDecoder, FrameEncoder, MessageClient, MessageError, MessageRemoteError, MessageServer, NITRO_PARENT_CID, VMADDR_CID_ANY, VMADDR_CID_HOST, VMADDR_CID_HYPERVISOR, VMADDR_CID_LOCAL, VMADDR_PORT_ANY, VsockAgent, VsockError, VsockServer, VsockSocket, VsockTlsAgent, connect, createConnection, createEgress, createPortEgress, createServer, encodeFrame, getLocalCid, listenVsock, readProxyHeader, sendHeartbeat, serveMessages, vsockConnector };
 export type { ClaimedAddress, Connect, EgressDoor, EgressOptions, FrameOptions, HeartbeatOptions, MessageClientOptions, MessageContext, MessageHandler, MessageRemote, MessageRequestOptions, MessageServerOptions, PortEgressOptions, ProxyHeader, ReadProxyHeaderOptions, UndiciConnector, VsockAddress, VsockConnectionOptions, VsockListenOptions, VsockMessageEvent, VsockServerAddress, VsockSystemError };
+
+// log.d.ts
+
+import { Duplex } from 'node:stream';
+
+/** The vsock port of a log unless another is chosen. */
+declare const LOG_PORT = 8006;
+/** How much an event matters. */
+type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+/** The value of a field. */
+type LogValue = string | number | boolean;
+/** What did not leave the enclave, counted since the log began. */
+interface LogDrops {
+    /** Lines that nobody had read when their place was needed. */
+    readonly overflow: number;
+    /** Lines above the rate. */
+    readonly rate: number;
+    /** Events, counters and gauges that are not declared; the whole line is dropped. */
+    readonly name: number;
+    /** Fields that are not declared. */
+    readonly field: number;
+    /** Fields of another type or outside of their bounds, and values of metrics that are no numbers. */
+    readonly value: number;
+}
+interface Sent {
+    /** Rises by one with each entry of a log; a jump is what was dropped, see `missing`. */
+    readonly sequence: number;
+    /** By the enclave's clock. */
+    readonly time: Date;
+    /** Entries that were dropped between the one before and this one, or that were there before this reader came. */
+    readonly missing: number;
+}
+/** One entry of a log, as a parent reads it. Nothing of it is attested: it is what the other end of the connection says. */
+type LogEntry = (Sent & {
+    readonly type: 'event';
+    readonly level: LogLevel;
+    readonly event: string;
+    readonly fields: Readonly<Record<string, LogValue>>;
+}) | (Sent & {
+    readonly type: 'counter' | 'gauge';
+    readonly name: string;
+    readonly value: number;
+}) | (Sent & {
+    readonly type: 'dropped';
+    readonly drops: LogDrops;
+})
+/** The connection was made: which log this is (another after the program began anew). */
+ | {
+    readonly type: 'beginning';
+    readonly id: string;
+    readonly next: number;
+}
+/** A line that is no entry. What it holds is not repeated. */
+ | {
+    readonly type: 'malformed';
+    readonly length: number;
+};
+
+/**
+ * What a field may hold. There is no free text: a message, a name or an error's text would carry what the author did not
+ * think of. A value of another type or outside of the bounds is dropped as a whole and not cut, since the beginning of a
+ * secret is one too.
+ */
+type LogField = 
+/** A whole number of `min` to `max`. */
+{
+    readonly type: 'integer';
+    readonly min: number;
+    readonly max: number;
+}
+/** A finite number of `min` to `max`. */
+ | {
+    readonly type: 'number';
+    readonly min: number;
+    readonly max: number;
+} | {
+    readonly type: 'boolean';
+}
+/** One of these words: 1 to 256 of them, each at most 64 printable ASCII characters. */
+ | {
+    readonly type: 'enum';
+    readonly values: readonly string[];
+}
+/**
+ * 1 to `maxLength` (at most 128) characters: `hex` digits in lower case, or the letters, digits, `.`, `_`, `:`, `/` and
+ * `-` of a `token`. Whoever can choose the text can make the parent read it.
+ */
+ | {
+    readonly type: 'hex' | 'token';
+    readonly maxLength: number;
+};
+
+/**
+ * One line for people. Whatever an enclave wrote, it is printable ASCII without control characters, so that no terminal can
+ * be moved by it.
+ *
+ * @example
+ * ```ts
+ * import { formatLogEntry } from '@enclavejs/vsock/log'
+ *
+ * const line = formatLogEntry({
+ *   ...{ type: 'event', sequence: 1, missing: 0, time: new Date(0) },
+ *   ...{ level: 'info', event: 'request', fields: { status: 200 } },
+ * })
+ * if (line !== '1970-01-01T00:00:00.000Z info  request status=200') throw new Error(line)
+ * ```
+ */
+declare function formatLogEntry(entry: LogEntry): string;
+
+/** Settings of {@link createLog}. Unknown names are refused. */
+interface LogOptions<Event extends string = string, Field extends string = string, Counter extends string = string, Gauge extends string = string> {
+    /** The events that may leave, by name: a small letter, then at most 47 letters, digits, `.`, `_` and `-`. 1 to 256. */
+    readonly events: readonly Event[];
+    /** The fields that may leave, each with what it may hold. None unless given, at most 64. */
+    readonly fields?: Readonly<Record<Field, LogField>>;
+    /** Counters, which only rise. None unless given, at most 256. */
+    readonly counters?: readonly Counter[];
+    /** Gauges, which are set. None unless given, at most 256. */
+    readonly gauges?: readonly Gauge[];
+    /** The vsock port where the parent reads. {@link LOG_PORT} (8006) unless given. */
+    readonly port?: number;
+    /** Lines a second, 1 to 10,000; ten seconds' worth may come at once. 100 unless given. What is above is counted. */
+    readonly rate?: number;
+    /** Bytes of lines that are kept, 4,096 to 64 MiB. 1 MiB unless given. The oldest goes first. */
+    readonly maxBytes?: number;
+    /** Milliseconds between the lines of metrics that have changed, 100 to 3,600,000. 10,000 unless given. */
+    readonly metricsInterval?: number;
+    /** Default: the system's clock. */
+    readonly now?: () => Date;
+}
+/** A log that leaves the enclave. None of its methods throws or waits, whatever it is given. */
+interface Log<Event extends string = string, Field extends string = string, Counter extends string = string, Gauge extends string = string> extends AsyncDisposable {
+    debug(event: Event, fields?: Readonly<Partial<Record<Field, LogValue>>>): void;
+    info(event: Event, fields?: Readonly<Partial<Record<Field, LogValue>>>): void;
+    warn(event: Event, fields?: Readonly<Partial<Record<Field, LogValue>>>): void;
+    error(event: Event, fields?: Readonly<Partial<Record<Field, LogValue>>>): void;
+    /** Adds to a counter: 1 unless given, not less than 0. */
+    count(counter: Counter, by?: number): void;
+    /** Sets a gauge. */
+    set(gauge: Gauge, value: number): void;
+    /** What was dropped so far. */
+    readonly drops: LogDrops;
+    /** Resolves when the parent can read; rejects with what `listenVsock` failed with. Not calling it loses nothing but that. */
+    listening(): Promise<void>;
+    /** Takes no more, gives readers what is there, and frees the port. */
+    close(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+/**
+ * Structured logs and metrics of a production enclave, which has no console: the program declares what may leave, and the
+ * parent reads it at a vsock port (`enclavejs logs`, {@link readLog}). An event, counter or gauge that is not declared is dropped,
+ * and so is each field that is not declared, of another type or outside of its bounds; all are counted. There is no free
+ * text. The declaration is part of the program, so the image's measurement covers it.
+ *
+ * Nothing waits for the parent. The newest lines up to `maxBytes` are kept, read or not, for up to four readers at a time; what
+ * went unread is counted. The parent sees when events happen and how often, and can drop what it reads: lines are numbered,
+ * but neither signed nor encrypted.
+ *
+ * It does not keep the process alive. Where the port cannot be taken the log works and nobody reads it; `listening` tells.
+ *
+ * @throws {TypeError | RangeError} An option is not as described, or is not known.
+ * @example
+ * ```ts
+ * import { createLog } from '@enclavejs/vsock/log'
+ *
+ * const log = createLog({
+ *   events: ['request', 'started'],
+ *   fields: {
+ *     status: { type: 'integer', min: 100, max: 599 },
+ *     route: { type: 'enum', values: ['/', '/sign'] },
+ *     milliseconds: { type: 'number', min: 0, max: 60_000 },
+ *   },
+ *   counters: ['requests'],
+ *   gauges: ['sessions'],
+ * })
+ * log.info('request', { status: 200, route: '/sign', milliseconds: 1.7 })
+ * log.count('requests')
+ * log.set('sessions', 3)
+ * await log.close()
+ * ```
+ */
+declare function createLog<const Event extends string, const Field extends string = never, const Counter extends string = never, const Gauge extends string = never>(options: LogOptions<Event, Field, Counter, Gauge>): Log<Event, Field, Counter, Gauge>;
+
+/** Settings of {@link readLog}. Unknown names are refused. */
+interface ReadLogOptions {
+    /** The CID of the enclave. It, `path` or `connect` is needed. */
+    readonly cid?: number;
+    /** In place of a CID: the Unix socket of a virtual machine (hybrid vsock). */
+    readonly path?: string;
+    /** {@link LOG_PORT} (8006) unless given. */
+    readonly port?: number;
+    /** Opens the connection, in place of an address. */
+    readonly connect?: (options: {
+        readonly signal: AbortSignal;
+    }) => Promise<Duplex>;
+    /** Goes on when everything that was there has been read, until the enclave ends the connection. False unless given. */
+    readonly follow?: boolean;
+    /** Milliseconds for connecting and the first line, and without `follow` for all of it: 1 to 600,000. 10,000 unless given. */
+    readonly timeout?: number;
+    /** Ends the reading; its reason is thrown. */
+    readonly signal?: AbortSignal;
+}
+/**
+ * Reads the log of an enclave that made one with `createLog`: the parent's side. The enclave is not trusted: a line is at
+ * most 8,192 bytes, what is no entry is given as `malformed` without its content, and reading is at the caller's pace. Text in
+ * fields may hold anything; print entries with `formatLogEntry` or as JSON with everything but ASCII escaped.
+ *
+ * The first entry is `beginning`. Entries come from the oldest that the enclave still has.
+ *
+ * @throws {VsockError} `ERR_VSOCK_LOG_PROTOCOL`: what listens there is no log; `ERR_VSOCK_LOG_LINE`: a line is too long;
+ * `ERR_VSOCK_LOG_TIMEOUT`. What the connection failed with (`ECONNRESET` where nothing listens), and the reason of `signal`.
+ * @throws {TypeError | RangeError} An option is not as described, or is not known.
+ * @example
+ * ```ts
+ * import { formatLogEntry, readLog } from '@enclavejs/vsock/log'
+ *
+ * for await (const entry of readLog({ cid: 16, follow: true })) console.log(formatLogEntry(entry))
+ * ```
+ */
+declare function readLog(options: ReadLogOptions): AsyncGenerator<LogEntry, void, undefined>;
+
+export { LOG_PORT, createLog, formatLogEntry, readLog };
+export type { Log, LogDrops, LogEntry, LogField, LogLevel, LogOptions, LogValue, ReadLogOptions };
 
 // proxy.d.ts
 
@@ -1047,7 +1278,7 @@ interface VsockProxy extends AsyncDisposable {
      * (30,000 unless given). Gives the number of connections that were cut off. A second call with a shorter deadline does
      * not wait for the first.
      *
-     * @throws {RangeError} `deadline` is not 0 to 86,400,000.
+     * @throws {TypeError | RangeError} `deadline` is not 0 to 86,400,000, or an option is not known.
      */
     close(options?: {
         readonly deadline?: number;
@@ -1068,6 +1299,7 @@ interface VsockProxy extends AsyncDisposable {
  * @throws {VsockError} `ERR_VSOCK_PROXY_CONFIG` when an option is unknown or out of bounds; `ERR_VSOCK_PROXY_NOT_ALLOWED`
  * when a destination is not in `allowlist`; `ERR_VSOCK_BINDING` without AF_VSOCK. A system error (`EADDRINUSE`) when a
  * port cannot be taken; then nothing listens.
+ * @throws {TypeError} `surroundings` has a name that is not known.
  * @example
  * ```ts
  * import { startProxy } from '@enclavejs/vsock/proxy'
@@ -1084,7 +1316,7 @@ interface VsockProxy extends AsyncDisposable {
  * process.once('SIGTERM', () => void proxy.close({ deadline: 30_000 }))
  * ```
  */
-declare function startProxy(options: ProxyOptions, { resolve }?: ProxySurroundings): Promise<VsockProxy>;
+declare function startProxy(options: ProxyOptions, surroundings?: ProxySurroundings): Promise<VsockProxy>;
 /**
  * Judges a configuration as {@link startProxy} does, and takes no port and asks no DNS.
  *

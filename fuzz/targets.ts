@@ -14,6 +14,14 @@ interface NamedTarget {
 }
 
 export const TARGETS: Readonly<Record<string, NamedTarget>> = {
+  'acm-bundle': {
+    sources: ['packages/acm-enclave/src'],
+    load: () => import('./targets/acm-bundle.ts'),
+  },
+  'acm-certificate': {
+    sources: ['packages/acm-enclave/src'],
+    load: () => import('./targets/acm-certificate.ts'),
+  },
   cbor: { sources: ['packages/cbor/src'], load: () => import('./targets/cbor.ts') },
   der: { sources: ['packages/der/src'], load: () => import('./targets/der.ts') },
   attestation: {
@@ -27,6 +35,10 @@ export const TARGETS: Readonly<Record<string, NamedTarget>> = {
   'kms-cms': {
     sources: ['packages/kms-enclave/src/cms'],
     load: () => import('./targets/kms-cms.ts'),
+  },
+  envelope: {
+    sources: ['packages/kms-enclave/src/envelope'],
+    load: () => import('./targets/kms-envelope.ts'),
   },
   'p11-rpc': {
     sources: ['packages/acm-enclave/src/token'],

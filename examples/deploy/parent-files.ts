@@ -37,7 +37,7 @@ export function allocatorConfiguration({ enclaveMemory, enclaveCpus }: Deploymen
 export function runCommand({ enclaveMemory, enclaveCpus }: Deployment): readonly string[] {
   return [
     ...['enclavejs', 'run', IMAGE, '--backend', 'nitro-cli', '--name', 'app', '--cid', `${CID}`],
-    ...['--memory', `${enclaveMemory}`, '--cpus', `${enclaveCpus}`],
+    ...['--memory', `${enclaveMemory}`, '--cpus', `${enclaveCpus}`, '--logs'],
   ]
 }
 

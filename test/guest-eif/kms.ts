@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { computeRolePcr } from '@enclavejs/attestation'
+import { computeInstancePcr, computeRolePcr } from '@enclavejs/attestation'
 import { referenceValues } from '@enclavejs/eif'
 import { describeFile } from '@enclavejs/eif/node'
 import { serveCredentials } from '@enclavejs/kms-enclave'
@@ -21,6 +21,7 @@ import type { EnclaveConsole, Launch } from './enclave.ts'
 const BUILD = ['--conditions=@enclavejs/source', join(root, 'packages/cli/src/bin.ts'), 'build']
 const CMDLINE = 'reboot=t panic=1 pci=off console=ttyS0 random.trust_cpu=on enclave.heartbeat_cid=2'
 const MEASURED = 'tenant=a'
+const INSTANCE = 'i-0123456789abcdef0'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
@@ -67,6 +68,7 @@ export async function runKms(
             Object.entries(pcrs).map(([name, value]) => [Number(name.replace('PCR', '')), value]),
           ),
           3: hex(await computeRolePcr(role)),
+          4: hex(await computeInstancePcr(INSTANCE)),
           16: hex(measuredPcr(new TextEncoder().encode(MEASURED))),
         },
       },
@@ -87,7 +89,10 @@ export async function runKms(
       })
       const server = serveCredentials(createServer(), () => Promise.resolve(credentials))
       listenVsock(server, { path, port: 8002 })
-      const { lines } = await launch(file, { folder: vsock, role, ...options })
+      const { lines } = await launch(file, {
+        ...{ folder: vsock, role, instance: INSTANCE },
+        ...options,
+      })
       server.close()
       if (proxy.listeners.length !== 1) throw new Error('the proxy ended')
       return lines
@@ -126,6 +131,9 @@ export async function runKms(
     await results.check('kms-secret: denied to another role of the parent', async () => {
       const other = `arn:aws:iam::${account.accountId}:role/another`
       denied(await run(image, { role: other }), /^ {2}.*PCR3/)
+    })
+    await results.check('kms-secret: denied to another instance of the parent', async () => {
+      denied(await run(image, { instance: 'i-0fedcba9876543210' }), /^ {2}.*PCR4/)
     })
     await results.check('kms-secret: denied with another configuration in PCR16', async () => {
       const other = build('kms-measured', { measured: 'tenant=b' })

@@ -25,25 +25,31 @@ let ciphertext: Uint8Array
 let getEvidence: (input: { publicKey: Uint8Array }) => Promise<Uint8Array>
 /** How many bytes KMS sends in a connection with one Decrypt. */
 let wire: number
-const clients = new Set<KmsClient>()
+const opened = new Set<KmsClient>()
 
 interface Attack {
   readonly mischief?: Mischief
   readonly carried?: Carried[]
+  readonly began?: (record: Carried, stream: Duplex) => void
+}
+
+interface Settings {
   readonly connect?: Connect
   readonly deadline?: number
-  readonly opened?: (stream: Duplex) => void
+  readonly maxSockets?: number
 }
 
 /** A client whose streams all go through the parent's hands, with one attempt for a call. */
-function enclave(attack: Attack | (() => Attack) = {}): KmsClient {
-  const { connect, deadline = 5000 } = typeof attack === 'function' ? attack() : attack
+function enclave(
+  attack: Attack | (() => Attack) = {},
+  { connect, deadline = 20_000, maxSockets = 3 }: Settings = {},
+): KmsClient {
   const through: Connect = async (host, port, options) => {
-    const { mischief, carried, opened } = typeof attack === 'function' ? attack() : attack
+    const { mischief, carried, began } = typeof attack === 'function' ? attack() : attack
     const record: Carried = { toKms: [], toEnclave: [] }
     carried?.push(record)
     const stream = carry(await kms.connect(host, port, options), mischief, record)
-    opened?.(stream)
+    began?.(record, stream)
     return stream
   }
   const client = createKmsClient({
@@ -52,10 +58,10 @@ function enclave(attack: Attack | (() => Attack) = {}): KmsClient {
     credentials,
     getEvidence,
     roots: [kms.ca],
-    maxAttempts: 1,
+    ...{ maxAttempts: 1, maxSockets },
     ...{ connectTimeout: deadline, handshakeTimeout: deadline, requestTimeout: deadline, deadline },
   })
-  clients.add(client)
+  opened.add(client)
   return client
 }
 
@@ -106,37 +112,66 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   kms.clearFaults()
-  await Promise.all([...clients].map((client) => client.close()))
-  clients.clear()
+  await Promise.all([...opened].map((client) => client.close()))
+  opened.clear()
 })
 afterAll(() => kms.close())
 
+/** How an attack ended: each call's code, or the plaintext. */
+interface Sweep {
+  readonly seen: Map<string, number>
+  /** What went through the parent's hands, by attack. */
+  readonly carried: ReadonlyMap<Mischief, Carried>
+}
+
 /**
- * One call for each attack, a new connection each, over a few clients: a client makes an RSA key first, which takes longer
- * than all the rest. Returns how often each outcome was seen.
+ * One connection for each attack, `lanes` at a time for each of a few clients, which share what a client makes first, its RSA key. A
+ * connection that survives its attack is ended, where that ends no other's.
  */
 async function sweep(
   attacks: readonly Mischief[],
-  deadline: number,
-  lanes = 4,
-): Promise<Map<string, number>> {
+  { deadline, lanes = 1, clients = 8 }: { deadline: number; lanes?: number; clients?: number },
+): Promise<Sweep> {
   const seen = new Map<string, number>()
-  let next = 0
-  await Promise.all(
-    Array.from({ length: lanes }, async () => {
-      let mischief: Mischief = {}
-      let stream: Duplex | undefined
-      const client = enclave(() => ({ mischief, deadline, opened: (one) => (stream = one) }))
-      while (next < attacks.length) {
-        mischief = attacks[next++] as Mischief
+  const carried = new Map<Mischief, Carried>()
+  const left = attacks.toReversed()
+  let calls = attacks.length
+  const lane = async (): Promise<void> => {
+    let stream: Duplex | undefined
+    let armed = false
+    const client = enclave(
+      () => {
+        // There can be more connections than calls: one that came too late for its call.
+        const mischief = (armed ? (left.pop() ?? attacks[0]) : undefined) ?? {}
+        const began = (record: Carried, one: Duplex): void => {
+          if (!carried.has(mischief)) carried.set(mischief, record)
+          stream = one
+        }
+        return { mischief, began }
+      },
+      { deadline, maxSockets: lanes },
+    )
+    const end = async (): Promise<void> => {
+      if (stream?.destroy().closed === false) await once(stream, 'close')
+      await setTimeout(2) // until the client has let go of it
+    }
+    // Its key takes a while to make, and a deadline must not pass over that.
+    for (let tries = 0; tries < 20 && (await outcome(client)) !== SECRET.toString(); tries++);
+    await end()
+    armed = true
+    const call = async (): Promise<void> => {
+      while (calls-- > 0) {
         const code = await outcome(client)
         seen.set(code, (seen.get(code) ?? 0) + 1)
-        if (stream?.destroy().closed === false) await once(stream, 'close')
-        await setTimeout(2) // until the client has let go of it
+        if (lanes === 1) await end()
       }
-    }),
-  )
-  return seen
+    }
+    await Promise.all(Array.from({ length: lanes }, call))
+    await client.close()
+    opened.delete(client)
+  }
+  await Promise.all(Array.from({ length: Math.min(clients, attacks.length) }, lane))
+  return { seen, carried }
 }
 
 const sum = (counts: Iterable<number>): number => [...counts].reduce((one, other) => one + other, 0)
@@ -158,41 +193,50 @@ describe('a parent that only carries', () => {
 })
 
 describe('a parent that cuts the connection', () => {
-  test.each(['end', 'reset'] as const)(
-    'anywhere (%s) gets a refusal, and the answer only where the cut is behind it',
-    async (what) => {
-      // The answer byte by byte, the handshake in steps.
-      const positions = Array.from({ length: wire }, (_, index) => index).filter(
-        (index) => index > wire - 200 || index % 40 === 0,
-      )
-      const seen = await sweep(
-        positions.map((bytes) => ({ after: { bytes, what } })),
-        5000,
-      )
-      const accepted = seen.get(SECRET.toString()) ?? 0
-      seen.delete(SECRET.toString())
-      for (const code of seen.keys()) expect(['ERR_KMS_CONNECTION', 'ERR_KMS_TLS']).toContain(code)
-      // Lengths differ by a few bytes from call to call (ECDSA signatures in DER).
-      expect(accepted).toBeLessThan(24)
-      expect(sum(seen.values())).toBeGreaterThan(200)
-    },
-    300_000,
-  )
+  test('at every byte gets one refusal, and the answer only where the cut is behind it', async () => {
+    // Lengths differ by a few bytes from call to call (ECDSA signatures in DER).
+    const positions = Array.from({ length: wire + 8 }, (_, bytes) => bytes)
+    const attacks = positions.map((bytes) => ({
+      after: { bytes, what: bytes % 2 === 0 ? ('end' as const) : ('reset' as const) },
+    }))
+    const { seen, carried } = await sweep(attacks, { deadline: 30_000 })
+    // A call that was put on a connection that had just ended took no attack.
+    expect(attacks.filter((attack) => !carried.has(attack)).length).toBeLessThan(10)
+    const accepted = seen.get(SECRET.toString()) ?? 0
+    expect(accepted).toBeGreaterThan(0)
+    expect(accepted).toBeLessThan(24)
+    expect([...seen.keys()].toSorted()).toEqual(['ERR_KMS_CONNECTION', SECRET.toString()])
+  }, 300_000)
 })
 
+/** Of stalls: each takes a whole deadline, and many are waited for at a time. */
+const STRIDE = 1
+
 describe('a parent that stalls', () => {
-  test('anywhere is left at the deadline', async () => {
-    const attacks = Array.from({ length: 40 }, (_, index) => ({
-      after: { bytes: Math.floor((index * (wire - 50)) / 40), what: 'stall' as const },
+  test('at every byte is left at the deadline', async () => {
+    const deadline = 1500
+    let attacks = Array.from({ length: Math.floor((wire - 24) / STRIDE) }, (_, index) => ({
+      after: { bytes: index * STRIDE, what: 'stall' as const },
     }))
-    const begin = performance.now()
-    expect([...(await sweep(attacks, 1500, 8))]).toEqual([['ERR_KMS_DEADLINE', 40]])
-    expect(performance.now() - begin).toBeLessThan(60_000)
+    // Where the machine is busy the deadline can come before the byte: those are tried again.
+    for (let round = 0; attacks.length > 0 && round < 5; round++) {
+      const lanes = 32 >> round
+      const { seen, carried } = await sweep(attacks, { deadline, lanes, clients: 5 })
+      expect([...seen.keys()]).toEqual(['ERR_KMS_DEADLINE'])
+      attacks = attacks.filter((attack) => {
+        const { toEnclave } = carried.get(attack) ?? {}
+        if (toEnclave === undefined) return true
+        return sum(toEnclave.map(({ length }) => length)) < attack.after.bytes
+      })
+    }
+    expect(attacks).toHaveLength(0)
   }, 300_000)
 
   test('without ever giving a stream is left as well', async () => {
     const connect: Connect = () => new Promise<Duplex>(() => undefined)
-    expect(await outcome(enclave({ connect, deadline: 300 }))).toBe('ERR_KMS_DEADLINE')
+    const begin = performance.now()
+    expect(await outcome(enclave({}, { connect, deadline: 300 }))).toBe('ERR_KMS_DEADLINE')
+    expect(performance.now() - begin).toBeLessThan(20_000)
   })
 })
 
@@ -215,7 +259,7 @@ describe('a parent that changes bytes', () => {
     const attacks = Array.from({ length: 200 }, (_, index) =>
       flip(Math.floor((index * wire) / 200), 'toEnclave'),
     )
-    const seen = await sweep(attacks, 2000, 8)
+    const { seen } = await sweep(attacks, { deadline: 2000 })
     seen.delete(SECRET.toString()) // a byte behind the answer
     for (const code of seen.keys()) expect(REFUSALS).toContain(code)
     expect(sum(seen.values())).toBeGreaterThan(150)
@@ -223,9 +267,9 @@ describe('a parent that changes bytes', () => {
 
   test('to KMS: KMS ends the connection', async () => {
     const attacks = [5, 100, 600, 1500, 4000].map((position) => flip(position, 'toKms'))
-    const seen = await sweep(attacks, 2000)
+    const { seen } = await sweep(attacks, { deadline: 2000 })
     for (const code of seen.keys()) expect(REFUSALS).toContain(code)
-    expect(sum(seen.values())).toBe(attacks.length)
+    expect(sum(seen.values())).toBeGreaterThanOrEqual(attacks.length)
   })
 })
 
@@ -257,8 +301,8 @@ describe('a parent that plays with records', () => {
       ends.push({ enclave: (chunk) => void crossed.push(chunk) })
       return crossed
     }
-    const one = enclave({ connect, deadline: 2000 })
-    const other = enclave({ connect, deadline: 2000 })
+    const one = enclave({}, { connect, deadline: 2000 })
+    const other = enclave({}, { connect, deadline: 2000 })
     const codes = await Promise.all([outcome(one), outcome(other)])
     for (const code of codes) expect(['ERR_KMS_TLS', 'ERR_KMS_DEADLINE']).toContain(code)
   })
@@ -286,7 +330,7 @@ describe('a parent that plays with records', () => {
         },
       }
       expect(['ERR_KMS_TLS', 'ERR_KMS_CONNECTION', 'ERR_KMS_DEADLINE']).toContain(
-        await outcome(enclave({ mischief, deadline: 2000 })),
+        await outcome(enclave({ mischief }, { deadline: 2000 })),
       )
     }
   })
@@ -299,8 +343,8 @@ describe('an answer without end', () => {
   ] as const)('%s is refused with flat memory', async (_, fault) => {
     kms.fault({ ...fault })
     const before = process.memoryUsage().rss
-    const code = await outcome(enclave({ deadline: 10_000 }))
-    expect(['ERR_KMS_RESPONSE_SIZE', 'ERR_KMS_CONNECTION']).toContain(code)
+    const code = await outcome(enclave({}, { deadline: 30_000 }))
+    expect(code).toBe('ERR_KMS_RESPONSE_SIZE')
     expect(process.memoryUsage().rss - before).toBeLessThan(200e6)
   })
 })

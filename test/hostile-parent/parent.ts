@@ -67,8 +67,10 @@ export function carry(kms: Duplex, mischief: Mischief = {}, carried?: Carried): 
     done = true
     down.write(changed.subarray(0, left))
     if (after?.what === 'end') down.end()
-    // A reset arrives as an end over vsock; over other streams as an error.
-    if (after?.what === 'reset') setImmediate(() => enclave.destroy(new Error('reset')))
+    if (after?.what === 'reset') {
+      const error = Object.assign(new Error('reset'), { code: 'ECONNRESET' })
+      setImmediate(() => enclave.destroy(error))
+    }
   })
   return enclave
 }

@@ -48,7 +48,15 @@ export async function callAttested<T>(
       const members = await channel.call(operation, body, time)
       refuseUnattested(operation, members)
       const output = read(members)
-      return { output, secret: openSecret(operation, members, lease, length) }
+      const left = remaining(time)
+      const secret = await within(
+        openSecret(operation, members, lease, length),
+        left,
+        'The answer was not opened',
+        time.signal,
+        (late) => late.fill(0),
+      )
+      return { output, secret }
     } catch (error) {
       if (!again) throw error
       if (remedyFor(error) === 'document') lease.retire()
@@ -88,13 +96,22 @@ export function refuseUnattested(operation: string, members: ResponseMembers): v
  *
  * @throws {KmsError} `ERR_KMS_RESPONSE`, `ERR_KMS_CMS`, `ERR_KMS_RECIPIENT_DESTROYED`, `ERR_KMS_PLAINTEXT_LENGTH`
  */
-export function openSecret(
+export async function openSecret(
   operation: string,
   members: ResponseMembers,
   lease: RecipientLease,
   length: SecretLength,
-): Uint8Array {
-  const secret = lease.open(members.bytes('CiphertextForRecipient', CIPHERTEXT_MAX))
+): Promise<Uint8Array> {
+  const secret = await lease.open(members.bytes('CiphertextForRecipient', CIPHERTEXT_MAX))
+  return ofLength(operation, secret, length)
+}
+
+/**
+ * The secret, if it has the length that was asked for.
+ *
+ * @throws {KmsError} `ERR_KMS_PLAINTEXT_LENGTH`
+ */
+export function ofLength(operation: string, secret: Uint8Array, length: SecretLength): Uint8Array {
   const { least, most } = typeof length === 'number' ? { least: length, most: length } : length
   if (secret.length >= least && secret.length <= most) return secret
   secret.fill(0)

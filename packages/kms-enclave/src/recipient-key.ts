@@ -1,4 +1,5 @@
-import { createHash, generateKeyPair, type KeyObject } from 'node:crypto'
+import { createHash, generateKeyPair, type KeyObject, type webcrypto } from 'node:crypto'
+import { promisify } from 'node:util'
 import { openEnvelopedData } from './cms/open.ts'
 import { KmsError } from './error.ts'
 
@@ -7,43 +8,46 @@ export type RecipientModulusLength = 2048 | 3072 | 4096
 
 export const MODULUS_LENGTHS: readonly RecipientModulusLength[] = [2048, 3072, 4096]
 const PUBLIC_EXPONENT = 65_537
+const generate = promisify(generateKeyPair)
+const ALGORITHM = { name: 'RSA-OAEP', hash: 'SHA-256' }
 
 /**
  * One RSA key pair that KMS encrypts its answers to.
  *
- * Node keeps private keys in memory of OpenSSL that JavaScript can neither reach nor overwrite: {@link destroy} drops the only
- * reference, and OpenSSL overwrites the key when the collector frees it, some time later.
+ * The private key never leaves this object, and nothing here exports it. Its octets are in memory of OpenSSL that JavaScript cannot
+ * overwrite: {@link destroy} drops the only references, and OpenSSL overwrites the key when the collector frees it, some time
+ * later.
  */
 export class RecipientKey {
   /** DER SubjectPublicKeyInfo. Do not change it. */
   readonly publicKey: Uint8Array
   readonly #subjectKeyIdentifier: Uint8Array
   readonly #modulusBytes: number
-  #privateKey: KeyObject | undefined
+  #privateKey: webcrypto.CryptoKey | undefined
+  /** The same key in the form that decrypts without a thread, for a call that nobody waits behind. */
+  #atOnce: KeyObject | undefined
 
-  constructor(publicKey: Uint8Array, privateKey: KeyObject) {
-    const bits = privateKey.asymmetricKeyDetails?.modulusLength
-    if (privateKey.asymmetricKeyType !== 'rsa' || bits === undefined) {
-      throw new TypeError('privateKey must be an RSA key')
+  constructor(publicKey: Uint8Array, privateKey: webcrypto.CryptoKey, atOnce?: KeyObject) {
+    const { name, modulusLength } = privateKey.algorithm as webcrypto.RsaHashedKeyAlgorithm
+    if (privateKey.type !== 'private' || name !== ALGORITHM.name || privateKey.extractable) {
+      throw new TypeError('privateKey must be a private key of RSA-OAEP that cannot be exported')
     }
     this.publicKey = publicKey
     this.#privateKey = privateKey
+    this.#atOnce = atOnce
     this.#subjectKeyIdentifier = createHash('sha256').update(publicKey).digest()
-    this.#modulusBytes = bits / 8
+    this.#modulusBytes = modulusLength / 8
   }
 
   /** A new key pair, made on a thread of Node's pool: some 100 ms for 2048 bits, over a second for 4096. */
-  static generate(modulusLength: RecipientModulusLength): Promise<RecipientKey> {
-    return new Promise((resolve, reject) => {
-      const done = (error: Error | null, publicKey: KeyObject, privateKey: KeyObject): void => {
-        if (error !== null) reject(error)
-        else {
-          const der = publicKey.export({ type: 'spki', format: 'der' })
-          resolve(new RecipientKey(new Uint8Array(der), privateKey))
-        }
-      }
-      generateKeyPair('rsa', { modulusLength, publicExponent: PUBLIC_EXPONENT }, done)
+  static async generate(modulusLength: RecipientModulusLength): Promise<RecipientKey> {
+    const { publicKey, privateKey } = await generate('rsa', {
+      modulusLength,
+      publicExponent: PUBLIC_EXPONENT,
     })
+    const der = publicKey.export({ type: 'spki', format: 'der' })
+    const decrypting = privateKey.toCryptoKey(ALGORITHM, false, ['decrypt'])
+    return new RecipientKey(new Uint8Array(der), decrypting, privateKey)
   }
 
   get destroyed(): boolean {
@@ -52,25 +56,32 @@ export class RecipientKey {
 
   /**
    * Opens one `CiphertextForRecipient`. Any failure destroys the key: bytes that do not open are not KMS's, and who sent them
-   * gets no second try under the same key.
+   * gets no second try under the same key. What was still being opened when the key was destroyed is refused, whatever it was.
    */
-  open(ciphertextForRecipient: Uint8Array): Uint8Array {
+  async open(ciphertextForRecipient: Uint8Array, alone = false): Promise<Uint8Array> {
     const privateKey = this.#privateKey
     if (privateKey === undefined) throw destroyedError()
+    let plaintext
     try {
-      return openEnvelopedData(ciphertextForRecipient, {
+      plaintext = await openEnvelopedData(ciphertextForRecipient, {
         privateKey,
+        atOnce: alone ? this.#atOnce : undefined,
         subjectKeyIdentifier: this.#subjectKeyIdentifier,
         modulusBytes: this.#modulusBytes,
       })
     } catch (error) {
+      if (this.destroyed) throw destroyedError()
       this.destroy()
       throw error
     }
+    if (!this.destroyed) return plaintext
+    plaintext.fill(0)
+    throw destroyedError()
   }
 
   destroy(): void {
     this.#privateKey = undefined
+    this.#atOnce = undefined
   }
 }
 

@@ -9,13 +9,14 @@ export interface RecipientLease extends Disposable {
   /** The Evidence that goes into `Recipient.AttestationDocument`. Do not change it. */
   readonly document: Uint8Array
   /**
-   * Opens the answer, once. The plaintext is the caller's; overwrite it after use.
+   * Opens the answer, once. The plaintext is the caller's; overwrite it after use. Where other calls are under
+   * way, RSA is done on a thread of Node's pool.
    *
-   * Throws {@link KmsError}: `ERR_KMS_CMS` when the bytes do not have KMS's form or do not open, and then the key is destroyed, for
-   * every other call that uses it too; `ERR_KMS_RECIPIENT_DESTROYED` when it was destroyed before: send the request again
-   * with a new lease.
+   * Rejects with {@link KmsError}: `ERR_KMS_CMS` when the bytes do not have KMS's form or do not open, and then the key is destroyed, for
+   * every other call that uses it too; `ERR_KMS_RECIPIENT_DESTROYED` when it was destroyed before, or while this was being opened:
+   * send the request again with a new lease.
    */
-  open(ciphertextForRecipient: Uint8Array): Uint8Array
+  open(ciphertextForRecipient: Uint8Array): Promise<Uint8Array>
   /** Ends the lease; needed when there is no answer to open. Twice does no harm. */
   release(): void
   /** Ends the lease, and gives its document to no new call: KMS found it too old. */
@@ -76,6 +77,7 @@ export class RecipientTerm {
     this.#callsLeft--
     this.#underWay++
     if (this.#callsLeft === 0) this.#retire()
+    let opened = false
     let ended = false
     const release = (): void => {
       if (ended) return
@@ -85,11 +87,12 @@ export class RecipientTerm {
     }
     return {
       document: this.#document,
-      open: (ciphertextForRecipient) => {
-        if (ended) throw destroyedError()
+      open: async (ciphertextForRecipient) => {
+        if (ended || opened) throw destroyedError()
+        opened = true
         try {
           if (!this.#within(2 * this.#options.maxAgeMs)) this.destroy()
-          return this.#open(ciphertextForRecipient)
+          return await this.#open(ciphertextForRecipient)
         } finally {
           release()
         }
@@ -110,9 +113,9 @@ export class RecipientTerm {
     this.#options.ended(this)
   }
 
-  #open(ciphertextForRecipient: Uint8Array): Uint8Array {
+  async #open(ciphertextForRecipient: Uint8Array): Promise<Uint8Array> {
     try {
-      return this.#key.open(ciphertextForRecipient)
+      return await this.#key.open(ciphertextForRecipient, this.#underWay === 1)
     } finally {
       if (this.#key.destroyed) this.destroy()
     }

@@ -33,13 +33,14 @@ export interface RecipientSourceOptions {
 /**
  * Keys that KMS encrypts its answers to, and the Evidence that binds them to this enclave.
  *
- * RSA keys are made off the event loop and ahead of need. A key and its document serve together for a bounded time and number of
+ * RSA keys are made off the event loop and ahead of need, and where several calls are under way answers are opened off it. A key and its document serve together for a bounded time and number of
  * calls; then no new call gets them, and the key is destroyed as soon as the last answer under way is opened or given up, at
  * the latest after `maxAgeMs` more. That more than one call uses a key is sound where the enclave's own TLS connection shows
  * that KMS sent the answer; wherever it does not, `singleUse` must be set.
  *
- * Private keys live in OpenSSL's memory: destroyed means that nothing refers to the key any more, and that OpenSSL
- * overwrites it when the collector comes by. JavaScript cannot promise when.
+ * Private keys live in OpenSSL's memory and are never exported: destroyed means that nothing refers to the
+ * key any more but the openings that have begun, whose outcome is then refused, and that OpenSSL overwrites it when the
+ * collector comes by. JavaScript cannot promise when.
  */
 export class RecipientSource implements Disposable {
   readonly #getEvidence: GetEvidence
@@ -104,7 +105,7 @@ export class RecipientSource implements Disposable {
     }
   }
 
-  /** Destroys all keys. Calls under way get `ERR_KMS_RECIPIENT_DESTROYED` when they open their answer. */
+  /** Destroys all keys. Calls under way get `ERR_KMS_RECIPIENT_DESTROYED`, when they open their answer or while it is being opened. */
   close(): void {
     if (this.#closed) return
     this.#closed = true

@@ -92,7 +92,7 @@ export function createUnsafeParentClient(options: UnsafeParentClientOptions): Un
       const members = readMembers(operation, { body })
       refuseUnattested(operation, members)
       const output = read(members)
-      return { output, secret: openSecret(operation, members, lease, length) }
+      return { output, secret: await openSecret(operation, members, lease, length) }
     } finally {
       lease.release()
     }

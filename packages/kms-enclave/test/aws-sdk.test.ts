@@ -163,6 +163,39 @@ describe('a KMSClient that was made to attest', () => {
     expect(scene.evidence).toBe(2)
   })
 
+  it('asks again when a bad answer to another call destroyed the key that both had', async () => {
+    const random = new GenerateRandomCommand({ NumberOfBytes: 8 })
+    await client.send(random)
+    scene.kms.fault({ operation: 'GenerateDataKey', kind: 'foreign-recipient' })
+    scene.kms.fault({ operation: 'GenerateRandom', kind: 'slow', delayMs: 1500 })
+    const slow = client.send(random)
+    const input = { KeyId: keyArn, KeySpec: 'AES_256', EncryptionContext } as const
+    await expect(client.send(new GenerateDataKeyCommand(input))).rejects.toMatchObject({
+      code: 'ERR_KMS_CMS',
+    })
+    expect((await slow).Plaintext).toHaveLength(8)
+    expect(scene.evidence).toBe(2)
+  })
+
+  it('refuses a secret of another length than was asked for', async () => {
+    let saved: Record<string, unknown> = {}
+    scene.kms.fault({ kind: 'response', change: (body) => (saved = body) })
+    const input = { KeyId: keyArn, EncryptionContext }
+    const made = await client.send(new GenerateDataKeyCommand({ ...input, KeySpec: 'AES_128' }))
+    expect(made.Plaintext).toHaveLength(16)
+    const wrong = [
+      new GenerateDataKeyCommand({ ...input, KeySpec: 'AES_256' }),
+      new GenerateDataKeyCommand({ ...input, NumberOfBytes: 17 }),
+      new GenerateRandomCommand({ NumberOfBytes: 32 }),
+    ]
+    for (const command of wrong) {
+      scene.kms.fault({ kind: 'response', change: () => saved })
+      await expect(client.send(command as GenerateDataKeyCommand)).rejects.toMatchObject({
+        code: 'ERR_KMS_PLAINTEXT_LENGTH',
+      })
+    }
+  })
+
   it('refuses another key, a Recipient of the caller’s, and another host', async () => {
     const other = keyArn.replace(/.$/, (last) => (last === '0' ? '1' : '0'))
     await expect(

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import {
   nodeCrypto,
   openEnvelopedData,
@@ -11,17 +11,20 @@ import type { KmsError } from '../src/error.ts'
 import { counting, recipient, refusal } from './cms-recipient.ts'
 import { encryptFor, pkcs7, writeEnvelopedData, type Fields } from './cms-writer.ts'
 
-const own = recipient(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const own = recipient(privateKey)
 const PLAINTEXT = Buffer.from('a data key of thirty-two octets.')
-const fields = encryptFor(own.privateKey, PLAINTEXT)
+const fields = encryptFor(privateKey, PLAINTEXT)
 const write = (): Uint8Array => writeEnvelopedData(fields)
 
 describe('after the form, one outcome for every failure', () => {
-  const UNIFORM = refusal(() =>
-    openEnvelopedData(writeEnvelopedData({ ...fields, encryptedKey: Buffer.alloc(256) }), own),
-  )
+  let UNIFORM: KmsError
+  beforeAll(async () => {
+    const malformed = writeEnvelopedData({ ...fields, encryptedKey: Buffer.alloc(256) })
+    UNIFORM = await refusal(() => openEnvelopedData(malformed, own))
+  })
   const encrypted = (plaintext: Uint8Array, padding: Uint8Array): Fields =>
-    encryptFor(own.privateKey, plaintext, { padding })
+    encryptFor(privateKey, plaintext, { padding })
   const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
 
   test.each<[string, Fields]>([
@@ -35,13 +38,13 @@ describe('after the form, one outcome for every failure', () => {
       'a content key of 16 bytes',
       {
         ...fields,
-        encryptedKey: encryptFor(own.privateKey, PLAINTEXT, { contentKey: randomBytes(32) })
+        encryptedKey: encryptFor(privateKey, PLAINTEXT, { contentKey: randomBytes(32) })
           .encryptedKey,
       },
     ],
     [
       'a content key of 64 bytes',
-      encryptFor(own.privateKey, PLAINTEXT, { contentKey: randomBytes(64) }),
+      encryptFor(privateKey, PLAINTEXT, { contentKey: randomBytes(64) }),
     ],
     ['a padding count of 0', encrypted(Buffer.alloc(31, 7), Buffer.alloc(1, 0))],
     ['a padding count of 17', encrypted(Buffer.alloc(15, 17), Buffer.alloc(1, 17))],
@@ -54,11 +57,11 @@ describe('after the form, one outcome for every failure', () => {
       'padding that differs in its middle',
       encrypted(Buffer.alloc(28), Buffer.from('04050404', 'hex')),
     ],
-  ])('%s', (_, malformed) => {
+  ])('%s', async (_, malformed) => {
     const genuine = counting()
-    openEnvelopedData(write(), own, genuine.crypto)
+    await openEnvelopedData(write(), own, genuine.crypto)
     const { crypto, counts, given } = counting()
-    const error = refusal(() => openEnvelopedData(writeEnvelopedData(malformed), own, crypto))
+    const error = await refusal(() => openEnvelopedData(writeEnvelopedData(malformed), own, crypto))
     expect(error.message).toBe(UNIFORM.message)
     expect(error.cause).toBeUndefined()
     expect(Object.keys(error)).toEqual(Object.keys(UNIFORM))
@@ -68,7 +71,7 @@ describe('after the form, one outcome for every failure', () => {
     for (const bytes of given) expect(bytes.every((byte) => byte === 0)).toBe(true)
   })
 
-  test('the substitute key is what the content is decrypted under', () => {
+  test('the substitute key is what the content is decrypted under', async () => {
     const keys: Uint8Array[] = []
     const crypto: EnvelopeCrypto = {
       ...nodeCrypto,
@@ -79,27 +82,29 @@ describe('after the form, one outcome for every failure', () => {
       },
     }
     const malformed = writeEnvelopedData({ ...fields, encryptedKey: Buffer.alloc(256) })
-    refusal(() => openEnvelopedData(malformed, own, crypto))
+    await refusal(() => openEnvelopedData(malformed, own, crypto))
     expect(keys).toEqual([new Uint8Array(32).fill(0x5a)])
   })
 
-  test('a substitute key under which the padding happens to be right opens nothing', () => {
+  test('a substitute key under which the padding happens to be right opens nothing', async () => {
     // Content that is well-formed under the substitute: only the failed OAEP stands against it.
     const substitute = randomBytes(32)
-    const content = encryptFor(own.privateKey, PLAINTEXT, { contentKey: substitute })
+    const content = encryptFor(privateKey, PLAINTEXT, { contentKey: substitute })
     const malformed = writeEnvelopedData({ ...content, encryptedKey: Buffer.alloc(256) })
     const crypto: EnvelopeCrypto = { ...nodeCrypto, randomKey: () => Buffer.from(substitute) }
-    expect(refusal(() => openEnvelopedData(malformed, own, crypto)).message).toBe(UNIFORM.message)
+    expect((await refusal(() => openEnvelopedData(malformed, own, crypto))).message).toBe(
+      UNIFORM.message,
+    )
   })
 
-  test('what was decrypted is overwritten when the message opens, too', () => {
+  test('what was decrypted is overwritten when the message opens, too', async () => {
     const { crypto, given } = counting()
-    expect(openEnvelopedData(write(), own, crypto)).toEqual(new Uint8Array(PLAINTEXT))
+    expect(await openEnvelopedData(write(), own, crypto)).toEqual(new Uint8Array(PLAINTEXT))
     expect(given).toHaveLength(3)
     for (const bytes of given) expect(bytes.every((byte) => byte === 0)).toBe(true)
   })
 
-  test('a flip of every bit: refused by form before the key, or the one outcome, or other bytes', () => {
+  test('a flip of every bit: refused by form before the key, or the one outcome, or other bytes', async () => {
     const message = write()
     const contentAt = Buffer.from(message).indexOf(fields.encryptedContent)
     const keyAt = Buffer.from(message).indexOf(fields.encryptedKey)
@@ -115,7 +120,7 @@ describe('after the form, one outcome for every failure', () => {
       const encrypted =
         within(index, keyAt, 256) || within(index, ivAt, 16) || within(index, contentAt, 48)
       try {
-        const plaintext = openEnvelopedData(flipped, own, crypto)
+        const plaintext = await openEnvelopedData(flipped, own, crypto)
         expect(within(index, contentAt, 48) || within(index, ivAt, 16)).toBe(true)
         expect(Buffer.compare(plaintext, PLAINTEXT)).not.toBe(0)
         tally.opened++

@@ -7,16 +7,16 @@ import { KmsError } from '../src/error.ts'
 export function recipient(privateKey: KeyObject): EnvelopeRecipient {
   const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
   return {
-    privateKey,
+    privateKey: privateKey.toCryptoKey({ name: 'RSA-OAEP', hash: 'SHA-256' }, false, ['decrypt']),
     subjectKeyIdentifier: createHash('sha256').update(spki).digest(),
     modulusBytes: (privateKey.asymmetricKeyDetails?.modulusLength ?? 0) / 8,
   }
 }
 
-/** The error that a call throws, which must be of this package. */
-export function refusal(call: () => unknown): KmsError {
+/** The error that a call throws or rejects with, which must be of this package. */
+export async function refusal(call: () => unknown): Promise<KmsError> {
   try {
-    call()
+    await call()
   } catch (error) {
     expect(error).toBeInstanceOf(KmsError)
     expect((error as KmsError).code).toBe('ERR_KMS_CMS')
@@ -42,9 +42,9 @@ export function counting(): {
     return bytes
   }
   const crypto: EnvelopeCrypto = {
-    decryptKey(...all) {
+    async decryptKey(...all) {
       counts.decryptKey++
-      return keep(nodeCrypto.decryptKey(...all))
+      return keep(await nodeCrypto.decryptKey(...all))
     },
     decryptContent(...all) {
       counts.decryptContent++

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { createSimulatedImds } from '@enclavejs/simulator/imds'
 import { createSimulatedAccount } from '@enclavejs/simulator/kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readContainerAnswer } from '../src/credentials/ordinary.ts'
 import { ordinaryCredentials } from '../src/index.ts'
 import { failure } from './simulated-kms.ts'
 
@@ -41,13 +40,6 @@ describe('what AWS’s tools look through', () => {
     })
     const half = { ...file(), AWS_ACCESS_KEY_ID: 'ASIAENVIRONMENT00000' }
     expect(await failure(ordinaryCredentials({ environment: half })())).toBe('ERR_KMS_CREDENTIALS')
-  })
-
-  it.each(['null', '5', '[]', '{}', 'x', ''])('a container that answers %o', (answer) => {
-    const body = new TextEncoder().encode(answer)
-    expect(() => readContainerAnswer(body, new Date())).toThrow(
-      expect.objectContaining({ code: 'ERR_KMS_CREDENTIALS' }) as Error,
-    )
   })
 
   it('the shared file, by profile', async () => {

@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto'
+import { webcrypto } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { RecipientKey } from '../src/recipient-key.ts'
@@ -62,7 +62,7 @@ describe('Evidence that does not come', () => {
       await expect(recipients.acquire()).rejects.toMatchObject({ code: 'ERR_KMS_EVIDENCE' })
     }
     const lease = await recipients.acquire()
-    expect(lease.open(answer(lease, MALFORMED))).toHaveLength(64)
+    expect(await lease.open(answer(lease, MALFORMED))).toHaveLength(64)
     expect(made.mock.calls.length).toBeLessThanOrEqual(2)
   })
 
@@ -74,7 +74,7 @@ describe('Evidence that does not come', () => {
     await expect(recipients.acquire()).rejects.toMatchObject({ cause: failure })
     fail = false
     const lease = await recipients.acquire()
-    expect(lease.open(answer(lease, MALFORMED))).toHaveLength(64)
+    expect(await lease.open(answer(lease, MALFORMED))).toHaveLength(64)
   })
 })
 
@@ -105,16 +105,26 @@ describe('options', () => {
     }
   })
 
-  test('a key that is not RSA', () => {
-    const publicKey = createPublicKey({
-      key: {
-        kty: 'EC',
-        crv: 'P-256',
-        x: 'axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY',
-        y: 'T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU',
-      },
-      format: 'jwk',
-    })
-    expect(() => new RecipientKey(new Uint8Array(1), publicKey)).toThrow(TypeError)
+  test.each<[string, () => Promise<webcrypto.CryptoKey>]>([
+    ['can be exported', async () => (await rsa(true)).privateKey],
+    ['is public', async () => (await rsa(false)).publicKey],
+    [
+      'is not for OAEP',
+      async () =>
+        (
+          await webcrypto.subtle.generateKey({ name: 'ECDH', namedCurve: 'P-256' }, false, [
+            'deriveBits',
+          ])
+        ).privateKey,
+    ],
+  ])('a key that %s', async (_, generate) => {
+    const key = await generate()
+    expect(() => new RecipientKey(new Uint8Array(1), key)).toThrow(/^privateKey must be/)
   })
 })
+
+function rsa(extractable: boolean): Promise<webcrypto.CryptoKeyPair> {
+  const publicExponent = Uint8Array.of(1, 0, 1)
+  const algorithm = { name: 'RSA-OAEP', hash: 'SHA-256', modulusLength: 2048, publicExponent }
+  return webcrypto.subtle.generateKey(algorithm, extractable, ['decrypt'])
+}

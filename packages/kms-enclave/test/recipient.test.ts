@@ -17,7 +17,7 @@ describe('a lease', () => {
         publicExponent: 65_537n,
       })
       const plaintext = randomBytes(32)
-      expect(equal(lease.open(answer(lease, plaintext)), plaintext)).toBe(true)
+      expect(equal(await lease.open(answer(lease, plaintext)), plaintext)).toBe(true)
     }
   })
 
@@ -25,12 +25,12 @@ describe('a lease', () => {
     const { recipients } = source()
     const lease = await recipients.acquire()
     const message = answer(lease, randomBytes(32))
-    lease.open(message)
+    await lease.open(message)
     expect(await code(() => lease.open(message))).toBe('ERR_KMS_RECIPIENT_DESTROYED')
     // That is no failure of the key.
     const other = await recipients.acquire()
     expect(equal(other.document, lease.document)).toBe(true)
-    expect(other.open(answer(other, MALFORMED))).toHaveLength(64)
+    expect(await other.open(answer(other, MALFORMED))).toHaveLength(64)
   })
 
   test('opens nothing after it was released, and may be released twice', async () => {
@@ -63,7 +63,7 @@ describe('a lease', () => {
     const lease = await recipients.acquire()
     const message = answer(lease, randomBytes(32))
     for (const bytes of given) bytes.fill(0)
-    expect(lease.open(message)).toHaveLength(32)
+    expect(await lease.open(message)).toHaveLength(32)
   })
 })
 
@@ -75,7 +75,7 @@ describe('a key and its document serve together', () => {
     expect(new Set(leases.map((lease) => lease.document)).size).toBe(1)
     for (const lease of leases) {
       const plaintext = randomBytes(32)
-      expect(equal(lease.open(answer(lease, plaintext)), plaintext)).toBe(true)
+      expect(equal(await lease.open(answer(lease, plaintext)), plaintext)).toBe(true)
     }
   })
 
@@ -105,7 +105,7 @@ describe('a key and its document serve together', () => {
     expect(asked).toHaveLength(3)
     expect(new Set(leases.map((lease) => lease.document)).size).toBe(3)
     // Every answer under way still opens.
-    for (const lease of leases) expect(lease.open(answer(lease, MALFORMED))).toHaveLength(64)
+    for (const lease of leases) expect(await lease.open(answer(lease, MALFORMED))).toHaveLength(64)
   })
 
   test('not when the clock was set back', async () => {
@@ -125,7 +125,7 @@ describe('a key and its document serve together', () => {
     const [early, late] = [await recipients.acquire(), await recipients.acquire()]
     time = 1999
     await recipients.acquire()
-    expect(early.open(answer(early, MALFORMED))).toHaveLength(64)
+    expect(await early.open(answer(early, MALFORMED))).toHaveLength(64)
     time = 2000
     expect(await code(() => late.open(answer(late, MALFORMED)))).toBe('ERR_KMS_RECIPIENT_DESTROYED')
   })
@@ -153,7 +153,7 @@ describe('a key and its document serve together', () => {
     expect(equal(three.document, two.document)).toBe(false)
     // It is ended for the one who said so; the other's answer may still come.
     expect(await code(() => one.open(answer(one, MALFORMED)))).toBe('ERR_KMS_RECIPIENT_DESTROYED')
-    expect(two.open(answer(two, MALFORMED))).toHaveLength(64)
+    expect(await two.open(answer(two, MALFORMED))).toHaveLength(64)
   })
 
   test('one use each with singleUse', async () => {
@@ -161,7 +161,7 @@ describe('a key and its document serve together', () => {
     const leases = await Promise.all(Array.from({ length: 4 }, () => recipients.acquire()))
     expect(asked).toHaveLength(4)
     expect(new Set(leases.map((lease) => Buffer.from(lease.document).toString('hex'))).size).toBe(4)
-    for (const lease of leases) expect(lease.open(answer(lease, MALFORMED))).toHaveLength(64)
+    for (const lease of leases) expect(await lease.open(answer(lease, MALFORMED))).toHaveLength(64)
   })
 
   test('with singleUse the key is gone after its answer', async () => {
@@ -169,7 +169,7 @@ describe('a key and its document serve together', () => {
     const { recipients } = source({ singleUse: true })
     const lease = await recipients.acquire()
     expect((await destroyed()).filter(Boolean)).toHaveLength(0)
-    lease.open(answer(lease, MALFORMED))
+    await lease.open(answer(lease, MALFORMED))
     expect((await destroyed()).filter(Boolean)).toHaveLength(1)
   })
 })
@@ -200,7 +200,7 @@ describe('what does not open destroys the key', () => {
     const three = await recipients.acquire()
     expect(asked).toHaveLength(2)
     expect(equal(three.document, two.document)).toBe(false)
-    expect(three.open(answer(three, MALFORMED))).toHaveLength(64)
+    expect(await three.open(answer(three, MALFORMED))).toHaveLength(64)
   })
 
   test('and nothing of it is kept', async () => {
@@ -221,7 +221,63 @@ describe('what does not open destroys the key', () => {
     const { recipients } = source({ singleUse: true })
     const [one, two] = [await recipients.acquire(), await recipients.acquire()]
     expect(await code(() => one.open(answer(two, MALFORMED)))).toBe('ERR_KMS_CMS')
-    expect(two.open(answer(two, MALFORMED))).toHaveLength(64)
+    expect(await two.open(answer(two, MALFORMED))).toHaveLength(64)
+  })
+})
+
+describe('while an answer is being opened', () => {
+  test('its lease opens no other, and its bytes may be overwritten', async () => {
+    const { recipients } = source()
+    const lease = await recipients.acquire()
+    const plaintext = randomBytes(1500)
+    const message = answer(lease, plaintext)
+    const given = new Uint8Array(message)
+    const opening = lease.open(given)
+    given.fill(0)
+    expect(await code(() => lease.open(message))).toBe('ERR_KMS_RECIPIENT_DESTROYED')
+    expect(equal(await opening, plaintext)).toBe(true)
+  })
+
+  test('the key may be destroyed: by close', async () => {
+    const { recipients } = source()
+    const lease = await recipients.acquire()
+    const opening = lease.open(answer(lease, randomBytes(32)))
+    recipients.close()
+    expect(await code(() => opening)).toBe('ERR_KMS_RECIPIENT_DESTROYED')
+  })
+
+  test.each([
+    ['malformed', 'ERR_KMS_CMS', (message: Uint8Array) => message.subarray(1)],
+    [
+      'for no key',
+      'ERR_KMS_RECIPIENT_DESTROYED',
+      (message: Uint8Array) => {
+        const forged = Buffer.from(message)
+        const at = forged.indexOf('04820100', 'hex') + 4
+        return forged.fill(1, at, at + 256)
+      },
+    ],
+  ])('the key may be destroyed: by another answer, %s', async (_, second, forge) => {
+    const { recipients } = source()
+    const [one, two, three] = [
+      await recipients.acquire(),
+      await recipients.acquire(),
+      await recipients.acquire(),
+    ]
+    const message = answer(one, randomBytes(32))
+    const genuine = one.open(message)
+    const outcomes = [code(() => genuine), code(() => two.open(forge(message)))]
+    three.open(message.subarray(1)).catch(() => undefined)
+    expect(await Promise.all(outcomes)).toEqual(['ERR_KMS_RECIPIENT_DESTROYED', second])
+  })
+
+  test('the event loop goes on', async () => {
+    const { recipients } = source({ modulusLength: 4096 })
+    const leases = await Promise.all(Array.from({ length: 30 }, () => recipients.acquire()))
+    const answers = leases.map((lease) => answer(lease, MALFORMED))
+    const [thread, all] = [process.threadCpuUsage(), process.cpuUsage()]
+    await Promise.all(leases.map((lease, index) => lease.open(answers[index] as Uint8Array)))
+    expect(process.threadCpuUsage(thread).user).toBeLessThan(process.cpuUsage(all).user / 2)
   })
 })
 
@@ -266,7 +322,7 @@ describe('waiting', () => {
     gate.resolve()
     const lease = await patient
     expect(asked).toHaveLength(1)
-    expect(lease.open(answer(lease, MALFORMED))).toHaveLength(64)
+    expect(await lease.open(answer(lease, MALFORMED))).toHaveLength(64)
     await expect(recipients.acquire({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
   })
 

@@ -1,3 +1,4 @@
+import { ofLength, type SecretLength } from '../attested-call.ts'
 import { BoundKey } from '../bound-key.ts'
 import { refuseUnknown, type KmsClientOptions } from '../client-options.ts'
 import { KmsError } from '../error.ts'
@@ -55,7 +56,7 @@ const SECRETS = ['Plaintext', 'PrivateKeyPlaintext', 'SharedSecret']
  * The SDK's types ask for no encryption context; give one nevertheless.
  *
  * Calls may throw {@link KmsError} beside the SDK's errors: `ERR_KMS_UNATTESTED_PLAINTEXT`, `ERR_KMS_CMS`, `ERR_KMS_KEY_MISMATCH`,
- * `ERR_KMS_EVIDENCE`, `ERR_KMS_RESPONSE`, and those of the connection.
+ * `ERR_KMS_EVIDENCE`, `ERR_KMS_RESPONSE`, `ERR_KMS_PLAINTEXT_LENGTH`, and those of the connection.
  *
  * @returns the same client; its `destroy` ends keys and sockets
  * @throws {TypeError} naming the option
@@ -122,10 +123,14 @@ function addMiddleware(client: AwsKmsClient, key: BoundKey, source: RecipientSou
         try {
           const given = { ...args, input: { ...input, Recipient: recipient(lease) } }
           const result = await next(given)
-          return { ...result, output: open(name, result.output, lease, key, operation) }
+          return {
+            ...result,
+            output: await open(name, input, result.output, lease, key, operation),
+          }
         } catch (error) {
-          if (!again || !isTooOld(error)) throw error
-          lease.retire()
+          if (!again) throw error
+          if (isTooOld(error)) lease.retire()
+          else if (!isDestroyed(error)) throw error
         } finally {
           lease.release()
         }
@@ -151,13 +156,14 @@ function recipient({ document }: RecipientLease): Members {
   return { AttestationDocument: document, KeyEncryptionAlgorithm: 'RSAES_OAEP_SHA_256' }
 }
 
-function open(
+async function open(
   name: string,
+  input: Members,
   { CiphertextForRecipient: sealed, ...output }: Members,
   lease: RecipientLease,
   key: BoundKey,
   { secret, keyed }: { readonly secret: string; readonly keyed: boolean },
-): Members {
+): Promise<Members> {
   for (const one of SECRETS) {
     const value = output[one] as { length?: number } | undefined
     if (value !== undefined && value !== null && value.length !== 0) {
@@ -174,7 +180,20 @@ function open(
     )
   }
   if (keyed) key.check(name, String(output['KeyId']))
-  return { ...output, [secret]: lease.open(sealed) }
+  const opened = await lease.open(sealed)
+  return { ...output, [secret]: ofLength(name, opened, lengthOf(name, input)) }
+}
+
+/** The length that was asked for, or the bounds of the operation. */
+function lengthOf(name: string, { KeySpec, NumberOfBytes }: Members): SecretLength {
+  if (name === 'GenerateDataKey' && KeySpec !== undefined) return KeySpec === 'AES_128' ? 16 : 32
+  const counted = name === 'GenerateDataKey' || name === 'GenerateRandom'
+  return counted && typeof NumberOfBytes === 'number' ? NumberOfBytes : { least: 1, most: 4096 }
+}
+
+/** Another call's bad answer destroyed the key that both had. */
+function isDestroyed(error: unknown): boolean {
+  return error instanceof KmsError && error.code === 'ERR_KMS_RECIPIENT_DESTROYED'
 }
 
 function isTooOld(error: unknown): boolean {

@@ -3,6 +3,7 @@ import {
   createDecipheriv,
   privateDecrypt,
   randomBytes,
+  webcrypto,
   type KeyObject,
 } from 'node:crypto'
 import { KmsError } from '../error.ts'
@@ -10,13 +11,22 @@ import { BLOCK_BYTES, readEnvelopedData, type RecipientIdentity } from './envelo
 
 const CONTENT_KEY_BYTES = 32
 
+const RSA_OAEP = { name: 'RSA-OAEP' }
+
 /**
  * The three operations that opening needs, so that a test can count them. Every buffer that they return is overwritten with
  * zeros by {@link openEnvelopedData}: they must not be shared.
  */
 export interface EnvelopeCrypto {
-  /** RSAES-OAEP with SHA-256 and MGF1-SHA-256; throws where the padding is wrong. */
-  decryptKey(privateKey: KeyObject, encryptedKey: Uint8Array): Uint8Array
+  /**
+   * RSAES-OAEP with SHA-256 and MGF1-SHA-256; rejects where the padding is wrong. A quarter of a millisecond of RSA, which must
+   * not hold up other calls: where there are any it is done on a thread of the pool, which takes a third more CPU.
+   */
+  decryptKey(
+    privateKey: webcrypto.CryptoKey,
+    encryptedKey: Uint8Array,
+    atOnce: KeyObject | undefined,
+  ): Promise<Uint8Array>
   /** AES-256-CBC without regard to padding: as many bytes as came in. */
   decryptContent(key: Uint8Array, initializationVector: Uint8Array, content: Uint8Array): Uint8Array
   randomKey(bytes: number): Uint8Array
@@ -24,11 +34,12 @@ export interface EnvelopeCrypto {
 
 /** Node's own. */
 export const nodeCrypto: EnvelopeCrypto = {
-  decryptKey(privateKey, encryptedKey) {
-    return privateDecrypt(
-      { key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
-      encryptedKey,
-    )
+  async decryptKey(privateKey, encryptedKey, key) {
+    if (key !== undefined) {
+      const padding = constants.RSA_PKCS1_OAEP_PADDING
+      return privateDecrypt({ key, padding, oaepHash: 'sha256' }, encryptedKey)
+    }
+    return new Uint8Array(await webcrypto.subtle.decrypt(RSA_OAEP, privateKey, encryptedKey))
   },
   decryptContent(key, initializationVector, content) {
     // One call, and no final(): without padding there is nothing left to come after whole blocks.
@@ -41,7 +52,10 @@ export const nodeCrypto: EnvelopeCrypto = {
 
 /** Whom to open for. */
 export interface EnvelopeRecipient extends RecipientIdentity {
-  readonly privateKey: KeyObject
+  /** Of RSA-OAEP with SHA-256, for `decrypt`. */
+  readonly privateKey: webcrypto.CryptoKey
+  /** The same key, where no other call is under way that would have to wait. */
+  readonly atOnce?: KeyObject | undefined
 }
 
 /**
@@ -55,22 +69,23 @@ export interface EnvelopeRecipient extends RecipientIdentity {
  * A plaintext is not proven to be KMS's: AES-CBC has no integrity, and anyone who has the public key can make an
  * EnvelopedData. That KMS sent it is what the TLS connection shows, when it ends in the enclave.
  */
-export function openEnvelopedData(
+export async function openEnvelopedData(
   bytes: Uint8Array,
   recipient: EnvelopeRecipient,
   crypto: EnvelopeCrypto = nodeCrypto,
-): Uint8Array {
-  const { encryptedKey, initializationVector, encryptedContent } = readEnvelopedData(
-    bytes,
-    recipient,
-  )
+): Promise<Uint8Array> {
+  const read = readEnvelopedData(bytes, recipient)
+  // What is needed after the wait is copied before it.
+  const encryptedKey = read.encryptedKey.slice()
+  const initializationVector = read.initializationVector.slice()
+  const encryptedContent = read.encryptedContent.slice()
   const substitute = crypto.randomKey(CONTENT_KEY_BYTES)
   let contentKey: Uint8Array | undefined
   let content: Uint8Array | undefined
   try {
     let genuine = 1
     try {
-      contentKey = crypto.decryptKey(recipient.privateKey, encryptedKey)
+      contentKey = await crypto.decryptKey(recipient.privateKey, encryptedKey, recipient.atOnce)
     } catch {
       genuine = 0
     }

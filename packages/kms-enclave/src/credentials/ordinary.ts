@@ -5,10 +5,8 @@ import type { Connect } from '../connect.ts'
 import { KmsError } from '../error.ts'
 import { ownMembers } from '../own-members.ts'
 import { readCredentials, type Credentials, type CredentialsProvider } from './credentials.ts'
+import { fromContainer, isContainer, type Environment } from './container.ts'
 import { fromImds, overTcp, type ImdsOptions } from './imds.ts'
-import { requestPlain } from './plain-http.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** Options of {@link ordinaryCredentials}. */
 export interface OrdinaryCredentialsOptions {
@@ -24,8 +22,9 @@ export interface OrdinaryCredentialsOptions {
 
 /**
  * What AWS's tools look through on the parent, the part of it that needs no other service: the environment (`AWS_ACCESS_KEY_ID`…),
- * keys in the shared file (`~/.aws/credentials`), the endpoint of a container (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`), IMDSv2
- * (at `AWS_EC2_METADATA_SERVICE_ENDPOINT` where that is set).
+ * keys in the shared file (`~/.aws/credentials`), the endpoint of a container (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or
+ * `…_FULL_URI`, which must be `http:` at an address of ECS, of EKS or of this machine, with `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`
+ * or `…_TOKEN`), IMDSv2 (at `AWS_EC2_METADATA_SERVICE_ENDPOINT` where that is set).
  * The first that is configured decides, even if it fails. For SSO, web identity or `credential_process` give
  * `serveCredentials` a provider of the AWS SDK.
  *
@@ -42,8 +41,7 @@ export function ordinaryCredentials(options: OrdinaryCredentialsOptions = {}): C
     if (environment['AWS_ACCESS_KEY_ID'] !== undefined) return fromEnvironment(environment, now())
     const shared = await fromSharedFile(environment, profile, now())
     if (shared !== undefined) return shared
-    const container = environment['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI']
-    if (container !== undefined) return fromContainer(container, request.signal, now())
+    if (isContainer(environment)) return fromContainer(environment, now(), request)
     if (environment['AWS_EC2_METADATA_DISABLED'] === 'true') {
       throw new KmsError(
         'ERR_KMS_CREDENTIALS',
@@ -122,48 +120,4 @@ function findSection(text: string, name: string): ReadonlyMap<string, string> | 
     if (inside && key !== undefined && value !== undefined) found?.set(key, value)
   }
   return found
-}
-
-const CONTAINER_HOST = '169.254.170.2'
-const CONTAINER_PATH = /^\/[\x21-\x7e]{1,1024}$/
-
-async function fromContainer(
-  path: string,
-  signal: AbortSignal | undefined,
-  now: Date,
-): Promise<Credentials> {
-  if (!CONTAINER_PATH.test(path)) throw refused('has a malformed path')
-  const { status, body } = await requestPlain({
-    connect: overTcp,
-    host: CONTAINER_HOST,
-    method: 'GET',
-    path,
-    headers: {},
-    timeout: 4000,
-    ...(signal !== undefined && { signal }),
-  })
-  if (status !== 200) throw refused(`answered HTTP ${status}`)
-  return readContainerAnswer(body, now)
-}
-
-/** @throws {KmsError} `ERR_KMS_CREDENTIALS` */
-export function readContainerAnswer(body: Uint8Array, now: Date): Credentials {
-  let set: Record<string, unknown> | null
-  try {
-    set = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown> | null
-  } catch {
-    throw refused('answered with something that is no JSON')
-  }
-  if (typeof set !== 'object' || set === null) throw refused('answered with no set of credentials')
-  const given = {
-    accessKeyId: set['AccessKeyId'],
-    secretAccessKey: set['SecretAccessKey'],
-    sessionToken: set['Token'],
-    expiration: set['Expiration'],
-  }
-  return readCredentials(given, 'The endpoint of the container', now)
-}
-
-function refused(what: string): KmsError {
-  return new KmsError('ERR_KMS_CREDENTIALS', `The endpoint of the container ${what}`)
 }

@@ -10,11 +10,12 @@ export interface SignedRequest {
   readonly body: Uint8Array
 }
 
-/** The canonical request of a received request, for the headers named as signed; the path stays as it came. */
+/** The canonical request of a received request, for the headers named as signed; the path stays as it came. `bodyHash`: SHA-256 in hex. */
 export function canonicalRequest(
   request: SignedRequest,
   headers: ReadonlyMap<string, string>,
   signedHeaders: readonly string[],
+  bodyHash: string,
 ): string {
   const [path = '/', query = ''] = request.url.split(/\?(.*)/s)
   const lines = signedHeaders.map((name) => `${name}:${headers.get(name) ?? ''}\n`)
@@ -24,7 +25,7 @@ export function canonicalRequest(
     canonicalQuery(query),
     lines.join(''),
     signedHeaders.join(';'),
-    sha256(request.body),
+    bodyHash,
   ].join('\n')
 }
 

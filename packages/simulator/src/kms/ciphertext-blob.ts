@@ -1,5 +1,11 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
-import { fromBER, OctetString, Primitive } from 'asn1js'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto'
 import { concat, objectIdentifier, octetString, sequence, tlv, unsignedInteger } from '../der.ts'
 
 /** In front of every blob of a symmetric key; its base64 begins with `AQICAH`. */
@@ -9,6 +15,9 @@ const SALT = HASH + 32 + 1
 const LENGTH = SALT + 16
 const CONTENT = LENGTH + 4
 const TAG = 16
+const ENCRYPTED_DATA = objectIdentifier('1.2.840.113549.1.7.6')
+const DATA = objectIdentifier('1.2.840.113549.1.7.1')
+const AES_256_GCM = objectIdentifier('2.16.840.1.101.3.4.1.46')
 
 /**
  * The CiphertextBlob of a symmetric key in the layout of KMS's: header, 32 bytes that stand for the
@@ -37,17 +46,14 @@ function encodeBlob(
   encrypted: Uint8Array,
 ): Uint8Array {
   const content = sequence(
-    objectIdentifier('1.2.840.113549.1.7.6'),
+    ENCRYPTED_DATA,
     tlv(
       0xa0,
       sequence(
         unsignedInteger(Uint8Array.of(0)),
         sequence(
-          objectIdentifier('1.2.840.113549.1.7.1'),
-          sequence(
-            objectIdentifier('2.16.840.1.101.3.4.1.46'),
-            sequence(octetString(nonce), unsignedInteger(Uint8Array.of(TAG))),
-          ),
+          DATA,
+          sequence(AES_256_GCM, sequence(octetString(nonce), unsignedInteger(Uint8Array.of(TAG)))),
           tlv(0x80, encrypted),
         ),
       ),
@@ -74,12 +80,7 @@ export function openBlob(
   blob: Uint8Array,
   encryptionContext: Readonly<Record<string, string>>,
 ): Uint8Array | undefined {
-  const encryptedContentInfo = child(child(child(fromBER(blob.slice(CONTENT)).result, 1), 0), 1)
-  const nonce = child(child(child(encryptedContentInfo, 1), 1), 0)
-  const encrypted = child(encryptedContentInfo, 2)
-  if (!(nonce instanceof OctetString) || !(encrypted instanceof Primitive)) return undefined
-  const iv = nonce.valueBlock.valueHexView
-  const octets = encrypted.valueBlock.valueHexView
+  const { iv, octets } = readContent(blob)
   const salt = blob.slice(SALT, SALT + 16)
   const hash = blob.slice(HASH, HASH + 32)
   // The message is in one form alone: what is around the ciphertext is not authenticated otherwise.
@@ -96,13 +97,40 @@ export function openBlob(
   }
 }
 
-function child(item: unknown, index: number): unknown {
-  const { value } = (item as { valueBlock?: { value?: unknown } } | undefined)?.valueBlock ?? {}
-  return Array.isArray(value) ? (value[index] as unknown) : undefined
+interface Element {
+  readonly start: number
+  readonly end: number
 }
 
-function messageKey(material: Uint8Array, salt: Uint8Array): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', material, salt, 'CiphertextBlob', 32))
+/** Where the nonce and the ciphertext are in a blob; no more than a guess, until it is compared with what is written again. */
+function readContent(blob: Uint8Array): { iv: Uint8Array; octets: Uint8Array } {
+  const inside = ({ start }: Element): Element => elementAt(blob, start)
+  const after = ({ end }: Element): Element => elementAt(blob, end)
+  const encryptedData = inside(after(inside(elementAt(blob, CONTENT))))
+  const algorithm = after(inside(after(inside(encryptedData))))
+  const nonce = inside(after(inside(algorithm)))
+  const encrypted = after(algorithm)
+  return {
+    iv: blob.slice(nonce.start, nonce.end),
+    octets: blob.slice(encrypted.start, encrypted.end),
+  }
+}
+
+/** Where the contents of a TLV are. */
+function elementAt(octets: Uint8Array, offset: number): Element {
+  const first = octets[offset + 1] ?? 0
+  const count = first < 0x80 ? 0 : first & 3
+  const start = offset + 2 + count
+  const length = octets
+    .subarray(offset + 2, start)
+    .reduce((sum, octet) => sum * 256 + octet, count === 0 ? first : 0)
+  return { start, end: start + length }
+}
+
+// As KeyObjects: that octets are none Node finds out by throwing and catching.
+function messageKey(material: Uint8Array, salt: Uint8Array): KeyObject {
+  const key = hkdfSync('sha256', createSecretKey(material), salt, 'CiphertextBlob', 32)
+  return createSecretKey(new Uint8Array(key))
 }
 
 /** Names in order, everything with its length: no two contexts give the same bytes. */

@@ -1,5 +1,12 @@
-import { constants, createCipheriv, createHash, publicEncrypt, randomBytes } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
+import {
+  constants,
+  createCipheriv,
+  createHash,
+  createSecretKey,
+  publicEncrypt,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto'
 import {
   concat,
   objectIdentifier,
@@ -36,6 +43,9 @@ export interface SealRecipient {
 const CHUNK = 1000
 const END_OF_CONTENTS = new Uint8Array(2)
 const SHA256 = sequence(objectIdentifier('2.16.840.1.101.3.4.2.1'), tlv(0x05))
+const ENVELOPED_DATA = objectIdentifier('1.2.840.113549.1.7.3')
+const DATA = objectIdentifier('1.2.840.113549.1.7.1')
+const AES_256_CBC = objectIdentifier('2.16.840.1.101.3.4.1.42')
 const VERSION_2 = unsignedInteger(Uint8Array.of(2))
 const RSAES_OAEP_SHA256 = sequence(
   objectIdentifier('1.2.840.113549.1.1.7'),
@@ -65,15 +75,15 @@ export function encodeEnvelopedData(fields: EnvelopedDataFields): Uint8Array {
   )
   const encryptedContentInfo = indefinite(
     0x30,
-    objectIdentifier('1.2.840.113549.1.7.1'),
-    sequence(objectIdentifier('2.16.840.1.101.3.4.1.42'), octetString(iv)),
+    DATA,
+    sequence(AES_256_CBC, octetString(iv)),
     form === 'primitive'
       ? tlv(0x80, encryptedContent)
       : indefinite(0xa0, ...chunksOf(encryptedContent).map((chunk) => octetString(chunk))),
   )
   return indefinite(
     0x30,
-    objectIdentifier('1.2.840.113549.1.7.3'),
+    ENVELOPED_DATA,
     indefinite(0xa0, indefinite(0x30, VERSION_2, set(keyTransRecipientInfo), encryptedContentInfo)),
   )
 }
@@ -86,7 +96,7 @@ export function sealForRecipient(
 ): EnvelopedDataFields {
   const key = randomBytes(32)
   const iv = randomBytes(16)
-  const cipher = createCipheriv('aes-256-cbc', key, iv)
+  const cipher = createCipheriv('aes-256-cbc', createSecretKey(key), iv)
   const encryptedContent = concat(cipher.update(plaintext), cipher.final())
   const encryptedKey = publicEncrypt(
     { key: recipient.rsaKey, oaepHash: 'sha256', padding: constants.RSA_PKCS1_OAEP_PADDING },

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
 import type { AccessKey } from './account.ts'
 import { canonicalRequest, joinHeaders, sha256, type SignedRequest } from './canonical-request.ts'
 import { KmsException } from './exception.ts'
@@ -48,14 +48,12 @@ export function verifySigV4(request: SignedRequest, expected: SigV4Expectations)
     )
   }
   checkSkew(signedAt, amzDate ?? '', expected)
-  const canonical = canonicalRequest(request, headers, signedHeaders)
+  const bodyHash = sha256(request.body)
+  const canonical = canonicalRequest(request, headers, signedHeaders, bodyHash)
   const stringToSign = [ALGORITHM, amzDate, scope.text, sha256(canonical)].join('\n')
   const genuine = hmac(signingKey(secretAccessKey, scope.parts), stringToSign).toString('hex')
-  const declared = headers.get('x-amz-content-sha256')
-  if (
-    !sameText(signature, genuine) ||
-    (declared ?? sha256(request.body)) !== sha256(request.body)
-  ) {
+  const declared = headers.get('x-amz-content-sha256') ?? bodyHash
+  if (!sameText(signature, genuine) || declared !== bodyHash) {
     throw invalid(
       'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.',
     )
@@ -185,12 +183,13 @@ function signingKey(secretAccessKey: string, parts: readonly string[]): Buffer {
 }
 
 function hmac(key: Uint8Array, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest()
+  // As a KeyObject: that octets are none Node finds out by throwing and catching.
+  return createHmac('sha256', createSecretKey(key)).update(text).digest()
 }
 
 function sameText(a: string, b: string): boolean {
-  const [left, right] = [Buffer.from(sha256(a)), Buffer.from(sha256(b))]
-  return timingSafeEqual(left, right)
+  const [left, right] = [Buffer.from(a), Buffer.from(b)]
+  return left.length === right.length && timingSafeEqual(left, right)
 }
 
 function invalid(message: string): KmsException {
