@@ -57,6 +57,7 @@ async function cloneAndBuild(name: string, umask: string, zone: string): Promise
   for (const path of [
     ...['examples/hello-enclave', 'packages/nsm', 'packages/cbor', 'packages/eif'],
     'scripts/build-addon.mjs',
+    'scripts/addon.h',
   ]) {
     await cp(join(root, path), join(clone, path), { recursive: true, filter: sources })
   }
