@@ -74,6 +74,7 @@ function linkDependencies({ manifest }: PackedPackage, root: string, project: st
 
 function link(root: string, project: string, name: string): void {
   const target = join(project, 'node_modules', name)
+  if (existsSync(target)) return
   mkdirSync(dirname(target), { recursive: true })
   symlinkSync(join(root, 'node_modules', name), target)
 }

@@ -15,7 +15,10 @@ export async function checkRealDocuments(library, documents, log) {
       const { timestamp } = await library.verifyAttestation(bytes, options)
       if (timestamp.getTime() !== options.currentDate.getTime() - 1000) seen = 'another timestamp'
     } catch (error) {
-      seen = error instanceof library.AttestationError ? error.code : `${String(error)}, which has no code,`
+      seen =
+        error instanceof library.AttestationError
+          ? error.code
+          : `${String(error)}, which has no code,`
     }
     if (expected.test(seen)) report.passed++
     else {
