@@ -33,6 +33,13 @@ export interface EnclaveConsole {
 
 const HEARTBEAT = 0xb7
 
+/**
+ * QEMU's device can take a request of the kernel's driver before the buffer for the response is in the queue; it is dead then,
+ * and says this. It happens once in some hundred boots, and says nothing about the image.
+ */
+const DEVICE_BROKE = 'Expected response buffer after request buffer'
+const ATTEMPTS = 3
+
 /** Boots an image on QEMU's nitro-enclave machine with a parent that answers its heartbeat, until it ends. */
 export async function runEnclave(
   machine: string,
@@ -51,7 +58,30 @@ export async function runEnclave(
   await new Promise<void>((resolve) => {
     parent.listen(join(launch.folder, 'host_9000'), resolve)
   })
-  const started = performance.now()
+  try {
+    for (let attempt = 1; ; attempt++) {
+      heartbeats.length = 0
+      const started = performance.now()
+      const { lines, broke } = await bootOnce(machine, image, launch)
+      const told = launch.onLine !== undefined && lines.some((line) => line.startsWith('@'))
+      if (broke && !told && attempt < ATTEMPTS && launch.signal?.aborted !== true) {
+        console.log('      the emulated NSM broke; the same image again')
+        continue
+      }
+      const said = lines.findLast((line) => line.startsWith('enclave: exit status '))
+      const status = said === undefined ? null : Number(said.split(' ').at(-1))
+      return { lines, heartbeats, seconds: (performance.now() - started) / 1000, status }
+    }
+  } finally {
+    parent.close()
+  }
+}
+
+async function bootOnce(
+  machine: string,
+  image: string,
+  launch: Launch,
+): Promise<{ lines: string[]; broke: boolean }> {
   const child = spawn(join(machine, 'run-enclave.sh'), [image], {
     env: {
       ...process.env,
@@ -64,12 +94,20 @@ export async function runEnclave(
       PARENT_ID: launch.instance ?? '',
       DEBUG_MODE: launch.debug === true ? '1' : '0',
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
-  launch.signal?.addEventListener('abort', () => {
-    // The script ends when the machine has; a signal to the script would not reach that.
+  // The script ends when the machine has; a signal to the script would not reach that.
+  const end = (): void => {
     const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
     for (const pid of children.trim().split(/ +/)) process.kill(Number(pid))
+  }
+  launch.signal?.addEventListener('abort', end, { once: true })
+  let broke = false
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    process.stderr.write(`${line}\n`)
+    if (broke || !line.includes(DEVICE_BROKE)) return
+    broke = true
+    end()
   })
   const lines: string[] = []
   createInterface({ input: child.stdout }).on('line', (raw) => {
@@ -82,8 +120,6 @@ export async function runEnclave(
     child.on('error', reject)
     child.on('close', resolve)
   })
-  parent.close()
-  const said = lines.findLast((line) => line.startsWith('enclave: exit status '))
-  const status = said === undefined ? null : Number(said.split(' ').at(-1))
-  return { lines, heartbeats, seconds: (performance.now() - started) / 1000, status }
+  launch.signal?.removeEventListener('abort', end)
+  return { lines, broke }
 }
