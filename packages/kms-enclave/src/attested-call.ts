@@ -44,7 +44,7 @@ export async function callAttested<T>(
       (late) => late.release(),
     )
     try {
-      const body = JSON.stringify({ ...parameters, Recipient: recipientOf(lease) })
+      const body = attestedBody(parameters, lease)
       const members = await channel.call(operation, body, time)
       refuseUnattested(operation, members)
       const output = read(members)
@@ -70,11 +70,27 @@ export async function callAttested<T>(
 }
 
 /** The member `Recipient` of a request. */
-export function recipientOf({ document }: RecipientLease): Record<string, string> {
+export function recipientOf({
+  document,
+}: Pick<RecipientLease, 'document'>): Record<string, string> {
   return {
     AttestationDocument: base64(document),
     KeyEncryptionAlgorithm: 'RSAES_OAEP_SHA_256',
   }
+}
+
+/** A request's JSON with `Recipient` as its last member, whose text is made once for each document. */
+function attestedBody(
+  parameters: Readonly<Record<string, unknown>>,
+  { document }: RecipientLease,
+): string {
+  let text = recipients.get(document)
+  if (text === undefined) {
+    text = `"Recipient":${JSON.stringify(recipientOf({ document }))}}`
+    recipients.set(document, text)
+  }
+  const others = JSON.stringify(parameters)
+  return others === '{}' ? `{${text}` : `${others.slice(0, -1)},${text}`
 }
 
 /**
@@ -123,6 +139,7 @@ export function ofLength(operation: string, secret: Uint8Array, length: SecretLe
 }
 
 const documents = new WeakMap<Uint8Array, string>()
+const recipients = new WeakMap<Uint8Array, string>()
 
 /** One document serves for many calls. */
 function base64(document: Uint8Array): string {
