@@ -23,6 +23,7 @@ const deployment = {
   ...{ hostedZoneName: 'example.com', image: 'app.eif', admitted: 'admitted.json' },
   ...{ keyLocked: false, cliVersion: '0.1.0', enclaveMemory: 2048 },
   parentImage: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/parent@sha256:${'0'.repeat(64)}`,
+  devicePluginImage: `registry.example/plugin@sha256:${'1'.repeat(64)}`,
 }
 
 interface Resource {
@@ -320,6 +321,8 @@ describe.skipIf(!existsSync(cdk))('examples/deploy (needs its own npm ci)', () =
         securityContext: { allowPrivilegeEscalation: false, runAsNonRoot: true },
       })
     }
+    const plugin = at(manifests[0], 'spec', 'template', 'spec', 'containers') as unknown[]
+    expect(plugin[0]).toMatchObject({ image: deployment.devicePluginImage })
     one(eks, 'AWS::EKS::PodIdentityAssociation')
   })
 
@@ -340,6 +343,12 @@ describe.skipIf(!existsSync(cdk))('examples/deploy (needs its own npm ci)', () =
       { parentImage: 'registry.example/parent:latest' },
       admitted,
       'parentImage',
+    ],
+    [
+      'EKS without the device plugin',
+      { devicePluginImage: undefined },
+      admitted,
+      'EKS needs parentImage and devicePluginImage',
     ],
     [
       'an image in debug mode',

@@ -1,4 +1,4 @@
-// One client of the KMS of `server.ts`, in a process of its own: `attested`, `few-sockets`, `single-use` (ours) or `sdk`. Prints what
+// One client of the KMS of `server.ts`, in a process of its own: `attested`, `more-sockets`, `single-use` (ours) or `sdk`. Prints what
 // a Decrypt costs it: CPU, time alone and with 30 in flight.
 import { connect as connectNet } from 'node:net'
 import type { Scene } from './scene.ts'
@@ -32,7 +32,7 @@ async function ours(singleUse: boolean): Promise<Client> {
     credentials: scene.credentials,
     roots: [scene.ca],
     singleUse,
-    ...(mode === 'few-sockets' ? {} : { maxSockets: SOCKETS }),
+    ...(mode === 'more-sockets' && { maxSockets: SOCKETS }),
     getEvidence: ({ publicKey }) => nsm.attestation({ publicKey }),
     connect: () =>
       new Promise((resolve, reject) => {

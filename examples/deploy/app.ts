@@ -12,6 +12,9 @@ const deployment = readDeployment(file)
 const env = { account: deployment.account, region: deployment.region }
 const name = deployment.environmentName
 new Ec2Stack(app, `${name}-ec2`, deployment, { env, description: 'Attested service on EC2' })
+if ((deployment.parentImage === undefined) !== (deployment.devicePluginImage === undefined)) {
+  throw new TypeError('EKS needs parentImage and devicePluginImage')
+}
 if (deployment.parentImage !== undefined) {
   new EksStack(app, `${name}-eks`, deployment, { env, description: 'Attested service on EKS' })
 }

@@ -32,6 +32,8 @@ export interface Deployment {
   readonly cliVersion: string
   /** For EKS: the parent's container image, made by parent/Dockerfile, by digest. */
   readonly parentImage?: string
+  /** For EKS: AWS's device plugin for Nitro Enclaves, by digest. */
+  readonly devicePluginImage?: string
 }
 
 const DEFAULTS = {
@@ -59,6 +61,7 @@ const FORMS: Readonly<Record<string, RegExp | 'boolean' | 'number' | 'file'>> = 
   admitted: 'file',
   keyLocked: 'boolean',
   cliVersion: /^\d+\.\d+\.\d+$/,
+  devicePluginImage: /^[\w.-]+(?:\/[\w.-]+)+@sha256:[0-9a-f]{64}$/,
   parentImage: /^[\w.-]+(?:\/[\w.-]+)+@sha256:[0-9a-f]{64}$/,
 }
 
@@ -75,7 +78,7 @@ export function readDeployment(file: string): Deployment {
   }
   for (const [key, form] of Object.entries(FORMS)) {
     const value = (given as Record<string, unknown>)[key]
-    if (value === undefined && key === 'parentImage') continue
+    if (value === undefined && (key === 'parentImage' || key === 'devicePluginImage')) continue
     const fits =
       typeof form === 'string'
         ? typeof value === (form === 'file' ? 'string' : form)

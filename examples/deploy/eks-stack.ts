@@ -45,7 +45,7 @@ export class EksStack extends Stack {
     const role = this.#createPodRole(cluster, deployment)
     const key = new EnclaveKey(this, 'EnclaveKey', deployment, role)
     allowKey(role, key.arn)
-    cluster.addManifest('DevicePlugin', devicePlugin())
+    cluster.addManifest('DevicePlugin', devicePlugin(deployment))
     cluster.addManifest('Workload', ...workload(deployment)).node.addDependency(key)
     new CfnOutput(this, 'KeyArn', { value: key.arn })
   }

@@ -18,7 +18,7 @@ export const NODE_LABELS: Readonly<Record<string, string>> = {
 }
 
 /** AWS's device plugin: it makes /dev/nitro_enclaves a resource that a pod can ask for, without being privileged. */
-export function devicePlugin(): Manifest {
+export function devicePlugin({ devicePluginImage }: Deployment): Manifest {
   const labels = { name: 'aws-nitro-enclaves-k8s-dp' }
   return {
     apiVersion: 'apps/v1',
@@ -34,7 +34,7 @@ export function devicePlugin(): Manifest {
           containers: [
             {
               name: 'device-plugin',
-              image: 'public.ecr.aws/aws-nitro-enclaves/aws-nitro-enclaves-k8s-device-plugin:v0.3',
+              image: devicePluginImage,
               securityContext: {
                 allowPrivilegeEscalation: false,
                 capabilities: { drop: ['ALL'] },

@@ -16,8 +16,7 @@ const flags =
     : []
 
 const LONGEST = 60_000
-/** virtio-vsock gives a peer that does not acknowledge a close eight seconds. */
-const LEFT_OPEN = 12_000
+const LEFT_OPEN = 3000
 
 /** The end of a case that listens, until it is closed. */
 export class ServingEnd {

@@ -38,7 +38,7 @@ afterEach(async () => {
 
 async function load(options: Partial<AcmCertificateOptions> = {}): Promise<AcmCertificate> {
   certificate = await createAcmCertificate({
-    source: ownSource(scene),
+    source: ownSource(scene, { deadline: 3000, requestTimeout: 1000, maxAttempts: 1 }),
     hostNames: [HOST],
     startTimeoutMs: 0,
     ...options,

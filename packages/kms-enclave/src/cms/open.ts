@@ -1,7 +1,6 @@
 import {
   constants,
   createDecipheriv,
-  createSecretKey,
   privateDecrypt,
   randomBytes,
   webcrypto,
@@ -43,10 +42,8 @@ export const nodeCrypto: EnvelopeCrypto = {
     return new Uint8Array(await webcrypto.subtle.decrypt(RSA_OAEP, privateKey, encryptedKey))
   },
   decryptContent(key, initializationVector, content) {
-    // As a KeyObject: Node finds out that octets are none by throwing and catching, which takes longer than AES. Its copy of a
-    // key that opens this answer alone is overwritten by OpenSSL when it is collected.
     // One call, and no final(): without padding there is nothing left to come after whole blocks.
-    return createDecipheriv('aes-256-cbc', createSecretKey(key), initializationVector)
+    return createDecipheriv('aes-256-cbc', key, initializationVector)
       .setAutoPadding(false)
       .update(content)
   },
