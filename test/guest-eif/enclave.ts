@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { kickAtOnce } from './kick-at-once.ts'
 
 /** How an enclave is launched. */
 export interface Launch {
@@ -32,9 +33,6 @@ export interface EnclaveConsole {
 }
 
 const HEARTBEAT = 0xb7
-
-/** What QEMU says when its NSM has stopped. Nothing in the enclave goes on then: it is ended, and its checks fail. */
-const DEVICE_BROKE = 'Expected response buffer after request buffer'
 
 /** Boots an image on QEMU's nitro-enclave machine with a parent that answers its heartbeat, until it ends. */
 export async function runEnclave(
@@ -66,7 +64,7 @@ export async function runEnclave(
 }
 
 async function boot(machine: string, image: string, launch: Launch): Promise<string[]> {
-  const child = spawn(join(machine, 'run-enclave.sh'), [image], {
+  const child = spawn(join(kickAtOnce(machine, launch.folder), 'run-enclave.sh'), [image], {
     env: {
       ...process.env,
       ENCLAVE_S: '90',
@@ -78,7 +76,7 @@ async function boot(machine: string, image: string, launch: Launch): Promise<str
       PARENT_ID: launch.instance ?? '',
       DEBUG_MODE: launch.debug === true ? '1' : '0',
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'inherit'],
   })
   // The script ends when the machine has; a signal to the script would not reach that.
   const end = (): void => {
@@ -86,13 +84,6 @@ async function boot(machine: string, image: string, launch: Launch): Promise<str
     for (const pid of children.trim().split(/ +/)) process.kill(Number(pid))
   }
   launch.signal?.addEventListener('abort', end, { once: true })
-  let broke = false
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    process.stderr.write(`${line}\n`)
-    if (broke || !line.includes(DEVICE_BROKE)) return
-    broke = true
-    end()
-  })
   const lines: string[] = []
   createInterface({ input: child.stdout }).on('line', (raw) => {
     // A terminal's line ends, and what the firmware clears the screen with.

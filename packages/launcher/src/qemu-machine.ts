@@ -12,6 +12,12 @@ import { endProcesses, isRunning, signalGroup } from './process-identity.ts'
  * through the keyboard controller does not end this machine.
  */
 const APPEND = 'enclave.heartbeat_cid=2 reboot=t'
+
+/**
+ * Linux queues a request to the NSM and the room for its answer one after the other, and then kicks. QEMU's NSM wants both at
+ * once and stops for good if it looks between the two, as it may when kicks come late, by an eventfd. So they come at once.
+ */
+const KICKS_AT_ONCE = ['-global', 'virtio-mmio.ioeventfd=off']
 const INSTANCE = 'i-00000000000000000'
 
 /** Milliseconds in which KVM either prints something or is known not to work here. */
@@ -111,6 +117,7 @@ function qemuArguments(
     ...['-accel', accelerator, '-cpu', 'max', '-smp', String(cpus), '-m', String(memoryMib)],
     ...['-display', 'none', '-monitor', 'none', '-serial', 'stdio', '-no-reboot'],
     ...['-chardev', `socket,id=c,path=${join(folder, 'vhost').replaceAll(',', ',,')}`],
+    ...KICKS_AT_ONCE,
     ...['-kernel', path, '-append', APPEND],
   ]
 }
