@@ -78,31 +78,31 @@ export const EXPECTED_KEYS: readonly (keyof ExpectedFields)[] = ['nonce', 'publi
 
 /** @throws {TypeError | RangeError} naming the option that is wrong, absent or contradicts another. */
 export function readAppraisalPolicy(options: AppraisalPolicyOptions): AppraisalPolicy {
-  const { maxAge, clockTolerance = 10 } = options
+  const { maxAge, clockTolerance = 10, referenceValues, partition, trustAnchors } = options
   const acceptAnyImage = readFlag(options.acceptAnyImage, 'acceptAnyImage')
   const allowDebugMode = readFlag(options.allowDebugMode, 'allowDebugMode')
-  if (acceptAnyImage === (options.referenceValues !== undefined)) {
+  if (acceptAnyImage === (referenceValues !== undefined)) {
     throw new TypeError(
       acceptAnyImage
         ? 'acceptAnyImage and referenceValues contradict: give one'
         : 'referenceValues are required: without them any image of any account would pass (acceptAnyImage: true)',
     )
   }
-  if (options.partition !== undefined && options.trustAnchors !== undefined) {
+  if (partition !== undefined && trustAnchors !== undefined) {
     throw new TypeError('partition and trustAnchors contradict: give one')
   }
   return {
     referenceSets:
-      options.referenceValues === undefined
+      referenceValues === undefined
         ? undefined
-        : readReferenceValues(options.referenceValues, allowDebugMode),
+        : readReferenceValues(referenceValues, allowDebugMode),
     allowDebugMode,
     maxAge: maxAge === undefined ? undefined : readSeconds(maxAge, 'maxAge', 0.001, MAX_AGE),
     clockTolerance: readSeconds(clockTolerance, 'clockTolerance', 0, 300),
     anchors:
-      options.trustAnchors === undefined
-        ? [builtInAnchor(options.partition === undefined ? 'aws' : options.partition)]
-        : ownAnchors(options.trustAnchors),
+      trustAnchors === undefined
+        ? [builtInAnchor(partition === undefined ? 'aws' : partition)]
+        : ownAnchors(trustAnchors),
   }
 }
 
@@ -132,19 +132,19 @@ export function appraiseTimestamp(
   if (timestamp > currentDate + policy.clockTolerance) {
     throw new AttestationError(
       'ERR_ATTESTATION_TIMESTAMP_FUTURE',
-      `Made ${iso(timestamp)}, and it is ${iso(currentDate)}`,
+      `timestamp: at most ${iso(currentDate)} expected, ${iso(timestamp)} seen`,
     )
   }
   if (timestamp < target.notBefore - policy.clockTolerance || timestamp > target.notAfter) {
     throw new AttestationError(
       'ERR_ATTESTATION_TIMESTAMP_VALIDITY',
-      `Made ${iso(timestamp)}, and the certificate that signed it is valid ${iso(target.notBefore)} to ${iso(target.notAfter)}`,
+      `timestamp: ${iso(target.notBefore)} to ${iso(target.notAfter)} expected, as the certificate is valid, ${iso(timestamp)} seen`,
     )
   }
   if (policy.maxAge !== undefined && currentDate - timestamp > policy.maxAge) {
     throw new AttestationError(
       'ERR_ATTESTATION_TOO_OLD',
-      `Made ${iso(timestamp)}, it is ${iso(currentDate)}, and maxAge is ${policy.maxAge / 1000} s`,
+      `timestamp: at most ${policy.maxAge / 1000} s before ${iso(currentDate)} expected (maxAge), ${iso(timestamp)} seen`,
     )
   }
 }
@@ -164,7 +164,7 @@ export function appraise(
   if (debugMode && !policy.allowDebugMode) {
     throw new AttestationError(
       'ERR_ATTESTATION_DEBUG_MODE',
-      'Debug mode, PCR0, 1 and 2 are zero: start the enclave without --debug-mode',
+      'PCR0, 1 or 2 is zero, as in debug mode: start the enclave without --debug-mode',
     )
   }
   const label = policy.referenceSets && matchReferenceValues(document, policy.referenceSets).label

@@ -1,7 +1,7 @@
 import type { CborKey, CborValue } from '@enclavejs/cbor'
-import { copyBytes } from './bytes.ts'
 import { decodeCoseSign1, decodeStrict } from './cose-sign1.ts'
 import { AttestationError, type AttestationErrorCode } from './error.ts'
+import { printable, unexpected } from './unexpected.ts'
 
 /**
  * What a document says, read and bounded by AWS's specification, and **not verified**: whoever relays a document can
@@ -31,7 +31,8 @@ const FIELDS = new Set<CborKey>([
   ...['public_key', 'user_data', 'nonce'],
 ])
 const MAX_DATE = 8.64e15
-const MAX_FIELD = 1024
+/** Octets of a certificate, and of what the application gives. */
+export const MAX_FIELD = 1024
 
 /**
  * Reads a document without verifying anything of it: for display, or to find out whom to ask. Use `verifyAttestation`
@@ -49,7 +50,7 @@ const MAX_FIELD = 1024
  * @throws {AttestationError} when the bytes break a rule of the format (RFC 9052 §4.2; AWS, "attestation process" §3.2).
  */
 export function decodeAttestationDocument(bytes: Uint8Array): UnverifiedAttestationDocument {
-  return decodePayload(decodeCoseSign1(copyBytes(bytes, 'bytes')).payload)
+  return decodePayload(decodeCoseSign1(bytes).payload)
 }
 
 /** Reads the payload of a document; the views it returns lie in `payload`. */
@@ -57,17 +58,16 @@ export function decodePayload(payload: Uint8Array): UnverifiedAttestationDocumen
   // AWS moved the outermost map from definite to indefinite length in August 2025; everything inside stayed definite.
   const fields = decodeStrict(payload, 'The payload', { indefiniteMapLevels: 1, maxDepth: 3 })
   if (!(fields instanceof Map)) {
-    throw new AttestationError('ERR_ATTESTATION_COSE_SIGN1', 'The payload is not a map')
+    throw unexpected('ERR_ATTESTATION_COSE_SIGN1', 'payload', 'a map', fields)
   }
   refuseNitroTpm(fields)
-  for (const field of fields.keys()) {
-    if (!FIELDS.has(field)) {
-      throw new AttestationError(
-        'ERR_ATTESTATION_FIELD_UNKNOWN',
-        `No enclave document has a field ${printable(field)}`,
-      )
-    }
-  }
+  ;(fields as Fields).forEach((_, field) => {
+    if (FIELDS.has(field)) return
+    throw new AttestationError(
+      'ERR_ATTESTATION_FIELD_UNKNOWN',
+      `No enclave document has a field ${printable(field)}`,
+    )
+  })
   return {
     moduleId: moduleId(required(fields, 'module_id')),
     digest: digest(required(fields, 'digest')),
@@ -92,7 +92,7 @@ function refuseNitroTpm(fields: Fields): void {
   if (fields.has('nitrotpm_pcrs') || (typeof id === 'string' && /-tpm[0-9a-f]*$/.test(id))) {
     throw new AttestationError(
       'ERR_ATTESTATION_NITROTPM',
-      'A NitroTPM document: it speaks of the parent instance, not of an enclave',
+      'module_id: an enclave expected, a NitroTPM seen, which speaks of the parent instance',
     )
   }
 }
@@ -106,29 +106,29 @@ function required(fields: Fields, field: string): CborValue {
 
 function moduleId(value: CborValue): string {
   if (typeof value === 'string' && value !== '') return value
-  throw refused('ERR_ATTESTATION_MODULE_ID', 'module_id', 'a non-empty text', value)
+  throw unexpected('ERR_ATTESTATION_MODULE_ID', 'module_id', 'a non-empty text', value)
 }
 
 function digest(value: CborValue): 'SHA384' {
   if (value === 'SHA384') return value
-  throw refused('ERR_ATTESTATION_DIGEST', 'digest', 'the text SHA384', value)
+  throw unexpected('ERR_ATTESTATION_DIGEST', 'digest', 'the text SHA384', value)
 }
 
 function timestamp(value: CborValue): Date {
   if (typeof value === 'number' && value > 0 && value <= MAX_DATE) return new Date(value)
-  throw refused('ERR_ATTESTATION_TIMESTAMP', 'timestamp', 'milliseconds since 1970', value)
+  throw unexpected('ERR_ATTESTATION_TIMESTAMP', 'timestamp', 'milliseconds since 1970', value)
 }
 
 function pcrs(value: CborValue): ReadonlyMap<number, Uint8Array> {
   if (!(value instanceof Map) || value.size === 0 || value.size > 32) {
-    throw refused('ERR_ATTESTATION_PCRS', 'pcrs', 'a map of 1 to 32 entries', value)
+    throw unexpected('ERR_ATTESTATION_PCRS', 'pcrs', 'a map of 1 to 32 entries', value)
   }
   ;(value as Fields).forEach((pcr, index) => {
     if (typeof index !== 'number' || index < 0 || index > 31) {
-      throw new AttestationError('ERR_ATTESTATION_PCRS', 'pcrs: an index that is not 0 to 31')
+      throw unexpected('ERR_ATTESTATION_PCRS', 'pcrs', 'an index of 0 to 31', index)
     }
     if (!(pcr instanceof Uint8Array) || pcr.length !== 48) {
-      throw refused('ERR_ATTESTATION_PCRS', `pcrs[${index}]`, '48 bytes', pcr)
+      throw unexpected('ERR_ATTESTATION_PCRS', `pcrs[${index}]`, '48 bytes', pcr)
     }
   })
   return value as ReadonlyMap<number, Uint8Array>
@@ -136,18 +136,23 @@ function pcrs(value: CborValue): ReadonlyMap<number, Uint8Array> {
 
 function certificate(value: CborValue): Uint8Array {
   if (isBytes(value, 1)) return value
-  throw refused('ERR_ATTESTATION_CERTIFICATE_SIZE', 'certificate', '1 to 1024 bytes', value)
+  throw unexpected('ERR_ATTESTATION_CERTIFICATE_SIZE', 'certificate', '1 to 1024 bytes', value)
 }
 
 function cabundle(value: CborValue): readonly Uint8Array[] {
   if (!Array.isArray(value) || value.length < 2 || value.length > 8) {
-    throw refused('ERR_ATTESTATION_CABUNDLE', 'cabundle', 'an array of 2 to 8 certificates', value)
+    throw unexpected(
+      'ERR_ATTESTATION_CABUNDLE',
+      'cabundle',
+      'an array of 2 to 8 certificates',
+      value,
+    )
   }
-  for (const [index, item] of (value as CborValue[]).entries()) {
+  ;(value as CborValue[]).forEach((item, index) => {
     if (!isBytes(item, 1)) {
-      throw refused('ERR_ATTESTATION_CABUNDLE', `cabundle[${index}]`, '1 to 1024 bytes', item)
+      throw unexpected('ERR_ATTESTATION_CABUNDLE', `cabundle[${index}]`, '1 to 1024 bytes', item)
     }
-  }
+  })
   return value as readonly Uint8Array[]
 }
 
@@ -155,36 +160,9 @@ function cabundle(value: CborValue): readonly Uint8Array[] {
 function optional(fields: Fields, field: string, code: AttestationErrorCode): Uint8Array | null {
   const value = fields.has(field) ? fields.get(field) : null
   if (value === null || isBytes(value, 0)) return value
-  throw refused(code, field, 'null or 0 to 1024 bytes', value)
+  throw unexpected(code, field, 'null or 0 to 1024 bytes', value)
 }
 
 function isBytes(value: CborValue, least: number): value is Uint8Array {
   return value instanceof Uint8Array && value.length >= least && value.length <= MAX_FIELD
-}
-
-function refused(
-  code: AttestationErrorCode,
-  field: string,
-  expected: string,
-  value: CborValue,
-): AttestationError {
-  return new AttestationError(code, `${field}: ${expected} expected, ${shape(value)} seen`)
-}
-
-/** A field's name as the sender wrote it, made harmless: it goes into messages that reach terminals. */
-function printable(field: CborKey): string {
-  return String(field)
-    .slice(0, 40)
-    .replace(/[^ -~]/g, '?')
-}
-
-/** What a value is, without its contents. */
-function shape(value: CborValue): string {
-  if (value === null || value === undefined) return String(value)
-  if (value instanceof Uint8Array) return `${value.length} bytes`
-  if (Array.isArray(value)) return `an array of ${value.length}`
-  if (value instanceof Map) return `a map of ${value.size}`
-  if (typeof value === 'string') return `a text of ${value.length}`
-  if (typeof value === 'number' || typeof value === 'bigint') return `the integer ${value}`
-  return 'another type'
 }

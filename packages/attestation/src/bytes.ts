@@ -10,7 +10,8 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 /** Whether every byte is zero. */
 export function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0)
+  for (const byte of bytes) if (byte !== 0) return false
+  return true
 }
 
 /** Lower-case hex. */
@@ -33,9 +34,13 @@ export function fromHex(hex: string): Uint8Array | undefined {
 /**
  * A private copy of the caller's bytes: what is verified cannot change afterwards.
  *
- * @throws {TypeError} naming `what` when it is no Uint8Array.
+ * @throws {TypeError} naming `what` when it is no Uint8Array, or its buffer was transferred.
  */
 export function copyBytes(bytes: Uint8Array, what: string): Uint8Array {
-  if (!(bytes instanceof Uint8Array)) throw new TypeError(`${what} must be a Uint8Array`)
-  return new Uint8Array(bytes)
+  try {
+    if (bytes instanceof Uint8Array) return new Uint8Array(bytes)
+  } catch {
+    // Its buffer was transferred, and is refused as what is no array.
+  }
+  throw new TypeError(`${what} must be a Uint8Array, not detached`)
 }

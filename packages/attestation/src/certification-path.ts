@@ -1,5 +1,5 @@
 import { decodeCertificate, describeName, KeyUsage, type Certificate } from '@enclavejs/der'
-import { equalBytes } from './bytes.ts'
+import { equalBytes, toHex } from './bytes.ts'
 import { CertificateError, type AttestationErrorCode } from './error.ts'
 import { ECDSA_P384_SHA384, findAlgorithm, type SignatureAlgorithm } from './signature.ts'
 
@@ -27,7 +27,7 @@ export function decodeAt(bytes: Uint8Array, where: string): Certificate {
     throw new CertificateError(
       'ERR_ATTESTATION_CERTIFICATE_MALFORMED',
       `not strict DER of X.509 v3: ${(cause as Error).message}`,
-      { certificate: where, subject: undefined },
+      { certificate: where },
       { cause },
     )
   }
@@ -80,14 +80,14 @@ function checkAlgorithms(place: Place, algorithms: readonly SignatureAlgorithm[]
     throw refusal(
       place,
       'ERR_ATTESTATION_CERTIFICATE_ALGORITHM',
-      'signed with another algorithm than ecdsa-with-SHA384',
+      `signatureAlgorithm: ecdsa-with-SHA384 expected, ${toHex(signatureAlgorithm)} seen`,
     )
   }
   if (findAlgorithm(algorithms, publicKeyAlgorithm)?.isPublicKey(publicKey) !== true) {
     throw refusal(
       place,
       'ERR_ATTESTATION_CERTIFICATE_KEY',
-      'its key is not an uncompressed P-384 point',
+      `its key: an uncompressed point of P-384 expected, ${publicKey.length} bytes under ${toHex(publicKeyAlgorithm)} seen`,
     )
   }
 }

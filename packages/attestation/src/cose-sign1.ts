@@ -1,6 +1,7 @@
 import { CborTag, decode, type CborValue } from '@enclavejs/cbor'
-import { equalBytes, fromHex } from './bytes.ts'
+import { copyBytes, equalBytes, fromHex, toHex } from './bytes.ts'
 import { AttestationError } from './error.ts'
+import { unexpected } from './unexpected.ts'
 
 /** A COSE_Sign1 message (RFC 9052 §4.2) in the one form that the NSM gives: ES384, nothing unprotected. */
 export interface CoseSign1 {
@@ -20,57 +21,52 @@ const PROTECTED_ES384 = fromHex('a1013822') as Uint8Array
 const SIG_STRUCTURE_HEAD = fromHex('846a5369676e61747572653144a101382240') as Uint8Array
 
 /**
- * Reads a COSE_Sign1, untagged or with the one tag 18. The signature is not verified by it.
+ * Reads a copy of a COSE_Sign1, untagged or with the one tag 18. The signature is not verified by it.
  *
+ * @throws {TypeError} when it is no Uint8Array.
  * @throws {AttestationError} `ERR_ATTESTATION_SIZE`, `_CBOR`, `_COSE_SIGN1`, `_ALGORITHM`, `_UNPROTECTED_HEADER`,
  *   `_SIGNATURE_LENGTH`.
  */
-export function decodeCoseSign1(bytes: Uint8Array): CoseSign1 {
-  if (bytes.length === 0 || bytes.length > MAX_SIZE) {
-    throw new AttestationError(
-      'ERR_ATTESTATION_SIZE',
-      `A document has 1 to ${MAX_SIZE} bytes, this has ${bytes.length}`,
-    )
+export function decodeCoseSign1(input: Uint8Array): CoseSign1 {
+  // What is refused for its size is not copied before.
+  const large = input instanceof Uint8Array && input.length > MAX_SIZE
+  const bytes = large ? input : copyBytes(input, 'bytes')
+  if (large || bytes.length === 0 || bytes.length > MAX_SIZE) {
+    throw unexpected('ERR_ATTESTATION_SIZE', 'The document', '1 to 16384 bytes', input)
   }
   // Tag, array, unprotected header, what that holds: what is one level too deep is refused by the rule it breaks.
   const item = decodeStrict(bytes, 'The message', { tags: [TAG_COSE_SIGN1], maxDepth: 4 })
   const message = item instanceof CborTag ? item.value : item
   if (!Array.isArray(message) || message.length !== 4) {
-    throw new AttestationError(
-      'ERR_ATTESTATION_COSE_SIGN1',
-      'Not an array of protected, unprotected, payload, signature',
-    )
+    throw unexpected('ERR_ATTESTATION_COSE_SIGN1', 'The message', 'an array of 4', message)
   }
-  const [protectedHeader, unprotected, payload, signature] = message as CborValue[]
-  if (
-    !(protectedHeader instanceof Uint8Array) ||
-    !(payload instanceof Uint8Array) ||
-    !(signature instanceof Uint8Array)
-  ) {
-    throw new AttestationError(
-      'ERR_ATTESTATION_COSE_SIGN1',
-      'protected, payload (not detached) and signature must be byte strings',
-    )
-  }
+  const protectedHeader = byteString(message[0], 'protected')
+  const unprotected = message[1] as CborValue
+  const payload = byteString(message[2], 'payload')
+  const signature = byteString(message[3], 'signature')
   if (!equalBytes(protectedHeader, PROTECTED_ES384)) {
     throw new AttestationError(
       'ERR_ATTESTATION_ALGORITHM',
-      'The protected header is not {1: -35}, ES384 and nothing else',
+      `protected: ${toHex(PROTECTED_ES384)} (ES384 and nothing else) expected, ${toHex(protectedHeader.subarray(0, 16))} of ${protectedHeader.length} bytes seen`,
     )
   }
   if (!(unprotected instanceof Map) || unprotected.size > 0) {
-    throw new AttestationError(
+    throw unexpected(
       'ERR_ATTESTATION_UNPROTECTED_HEADER',
-      'The unprotected header is not an empty map',
+      'unprotected',
+      'an empty map',
+      unprotected,
     )
   }
   if (signature.length !== 96) {
-    throw new AttestationError(
-      'ERR_ATTESTATION_SIGNATURE_LENGTH',
-      `An ES384 signature is r‖s of 96 bytes, this has ${signature.length}`,
-    )
+    throw unexpected('ERR_ATTESTATION_SIGNATURE_LENGTH', 'signature', '96 bytes, r‖s', signature)
   }
   return { protected: protectedHeader, payload, signature }
+}
+
+function byteString(value: CborValue, name: string): Uint8Array {
+  if (value instanceof Uint8Array) return value
+  throw unexpected('ERR_ATTESTATION_COSE_SIGN1', name, 'a byte string', value)
 }
 
 /** The bytes that the signature covers (RFC 9052 §4.4), around the payload as it was received. */

@@ -107,7 +107,7 @@ export class CertificateError extends AttestationError {
   constructor(
     code: AttestationErrorCode,
     message: string,
-    where: { certificate: string; subject: string | undefined },
+    where: { certificate: string; subject?: string },
     options?: { cause?: unknown },
   ) {
     const subject = where.subject === undefined ? '' : ` (${where.subject})`
@@ -120,7 +120,7 @@ export class CertificateError extends AttestationError {
 
 /** A refusal because of one PCR: codes `ERR_ATTESTATION_PCR` and `ERR_ATTESTATION_PCR_ABSENT`. */
 export class PcrError extends AttestationError {
-  readonly pcr: number
+  readonly pcr!: number
   /** Hex of the reference value; undefined where any value but none was expected. */
   readonly expected: string | undefined
   /** Hex of what the document has; undefined where it has none. */
@@ -133,16 +133,13 @@ export class PcrError extends AttestationError {
     message: string,
     detail: {
       pcr: number
-      expected: string | undefined
-      actual: string | undefined
-      label: string | undefined
+      expected?: string | undefined
+      actual?: string | undefined
+      label?: string | undefined
     },
   ) {
     super(code, message)
     this.name = 'PcrError'
-    this.pcr = detail.pcr
-    this.expected = detail.expected
-    this.actual = detail.actual
-    this.label = detail.label
+    Object.assign(this, detail)
   }
 }

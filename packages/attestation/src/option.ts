@@ -1,14 +1,23 @@
 /**
+ * Options, each read once: what is checked is what is used.
+ *
  * @throws {TypeError} for an option that does not exist: a misspelt one would be a check left out. And for one that is
  *   inherited: an option that weakens a check is written out where the call is, and not found on a prototype.
  */
-export function refuseUnknownKeys(options: object, known: readonly string[], name: string): void {
+export function readOptions<T extends object>(
+  options: T,
+  known: readonly (keyof T & string)[],
+  name: string,
+): T {
   if (typeof options !== 'object' || options === null)
     throw new TypeError(`${name} must be an object`)
-  for (const key in options) {
-    if (known.includes(key) === Object.hasOwn(options, key)) continue
+  const own = { ...options }
+  const refuse = (key: string): never => {
     throw new TypeError(`${name}: unknown or inherited option ${JSON.stringify(key)}`)
   }
+  for (const key in options) if (!known.includes(key)) refuse(key)
+  for (const key of known) if (key in options && !Object.hasOwn(own, key)) refuse(key)
+  return own
 }
 
 /** @throws {TypeError} when it is given and no boolean. */

@@ -27,20 +27,37 @@ export async function verifyPathSignatures(
   const keys = path.map((certificate, index) =>
     index === 0 ? undefined : links?.get(certificate, spkiBefore(path, index)),
   )
+  const algorithmOf = ({ publicKeyAlgorithm }: Certificate): SignatureAlgorithm =>
+    findAlgorithm(algorithms, publicKeyAlgorithm) as SignatureAlgorithm
   const checks: SignatureCheck[] = []
+  let at = 0
   try {
-    for (let index = 0; index <= target; index++) {
-      if (keys[index] !== undefined) continue
-      if (index > 0) checks.push(verifyLink(path, index, keys[index - 1], algorithms, subtle))
+    // Asked together, which takes less, and once a signature is at work.
+    let points: readonly (boolean | undefined)[] | undefined
+    for (; at <= target; at++) {
+      if (keys[at] !== undefined) continue
+      if (at > 0) checks.push(verifyLink(path, at, keys[at - 1], algorithms, subtle))
       // A key that signs nothing but known links is not needed.
-      if (index < target && keys[index + 1] !== undefined) continue
-      keys[index] = await importCertificateKey(path, index, algorithms, subtle)
+      if (at < target && keys[at + 1] !== undefined) continue
+      const certificate = path[at] as Certificate
+      const kept = anchorKeys.get(certificate)
+      if (kept?.subtle === subtle) {
+        keys[at] = kept.key
+        continue
+      }
+      points ??= path.map((one, index) =>
+        keys[index] === undefined ? algorithmOf(one).isPoint?.(one.publicKey) : undefined,
+      )
+      const key = await importPublicKey(certificate, algorithmOf(certificate), subtle, points[at])
+      if (at === 0) anchorKeys.set(certificate, { subtle, key })
+      keys[at] = key
     }
     checks.push(verifyMessage(keys[target] as SubtleKey))
-  } catch (error) {
+  } catch (cause) {
     // The signatures at work stand above the key that is none.
     await settle(checks)
-    throw error
+    const message = 'its key is not a point on the curve'
+    throw refusal({ path, index: at }, 'ERR_ATTESTATION_CERTIFICATE_KEY', message, cause)
   }
   await settle(checks)
   return () => {
@@ -62,26 +79,6 @@ function spkiBefore(path: readonly Certificate[], index: number): Uint8Array {
 
 /** The key of each trust anchor, as the provider that read it first keeps it. */
 const anchorKeys = new WeakMap<Certificate, { readonly subtle: Subtle; readonly key: SubtleKey }>()
-
-async function importCertificateKey(
-  path: readonly Certificate[],
-  index: number,
-  algorithms: readonly SignatureAlgorithm[],
-  subtle: Subtle,
-): Promise<SubtleKey> {
-  const certificate = path[index] as Certificate
-  const kept = anchorKeys.get(certificate)
-  if (kept?.subtle === subtle) return kept.key
-  const algorithm = findAlgorithm(algorithms, certificate.publicKeyAlgorithm) as SignatureAlgorithm
-  try {
-    const key = await importPublicKey(certificate, algorithm, subtle)
-    if (index === 0) anchorKeys.set(certificate, { subtle, key })
-    return key
-  } catch (cause) {
-    const message = 'its key is not a point on the curve'
-    throw refusal({ path, index }, 'ERR_ATTESTATION_CERTIFICATE_KEY', message, cause)
-  }
-}
 
 async function verifyLink(
   path: readonly Certificate[],

@@ -1,7 +1,7 @@
 import type { UnverifiedAttestationDocument } from './attestation-document.ts'
-import { copyBytes, equalBytes, fromHex, isZero, toHex } from './bytes.ts'
+import { equalBytes, fromHex, isZero, toHex } from './bytes.ts'
 import { PcrError } from './error.ts'
-import { refuseUnknownKeys } from './option.ts'
+import { readOptions } from './option.ts'
 
 /**
  * What one image must measure to (RFC 9334 §8.3). It pins PCR0, 1 and 2 together, or PCR8, or both, and any others
@@ -37,32 +37,36 @@ export function readReferenceValues(
   const several = Array.isArray(input)
   const sets = (several ? input : [input]) as readonly ReferenceValues[]
   if (sets.length === 0) throw new TypeError('referenceValues is empty')
-  const read = sets.map((set, index) =>
+  const read = Array.from(sets, (set, index) =>
     readSet(set, several ? `referenceValues[${index}]` : 'referenceValues', allowDebugMode),
   )
-  const labels = new Set(read.map(({ label }) => label))
-  if (read.length > 1 && (labels.has(undefined) || labels.size < read.length)) {
-    throw new TypeError('referenceValues: each of several sets needs its own label')
+  if (read.length > 1) {
+    const labels = new Set(read.map(({ label }) => label))
+    if (labels.has(undefined) || labels.size < read.length) {
+      throw new TypeError('referenceValues: each of several sets needs its own label')
+    }
   }
   return read
 }
 
 function readSet(set: ReferenceValues, name: string, allowDebugMode: boolean): ReferenceSet {
-  refuseUnknownKeys(set, ['label', 'pcrs'], name)
-  if (typeof set.pcrs !== 'object' || set.pcrs === null) {
+  const { label, pcrs: given } = readOptions(set, ['label', 'pcrs'], name)
+  // Of another object some pins could be inherited, and be left out here.
+  if (typeof given !== 'object' || given === null || !isPlain(given)) {
     throw new TypeError(`${name}.pcrs must be { 0: …, 1: …, 2: … }`)
   }
-  const { label } = set
   if (label !== undefined && (typeof label !== 'string' || label === '')) {
     throw new TypeError(`${name}.label must be a non-empty string`)
   }
   const pcrs = new Map<number, Uint8Array>()
-  for (const [key, value] of Object.entries(set.pcrs)) {
+  for (const [key, value] of Object.entries(given)) {
     const index = readIndex(key, name)
-    if (pcrs.has(index)) throw new TypeError(`${name}.pcrs names PCR${index} twice`)
-    const bytes = readValue(value, `${name}.pcrs[${index}]`)
+    const where = `${name}.pcrs[${index}]`
+    if (pcrs.has(index)) throw new TypeError(`${where} stands twice`)
+    const bytes = readValue(value)
+    if (bytes?.length !== 48) throw new TypeError(`${where} must be 48 bytes, or 96 hex digits`)
     if (isZero(bytes) && !allowDebugMode) {
-      throw new TypeError(`${name}.pcrs[${index}] is zero, as in debug mode: see allowDebugMode`)
+      throw new TypeError(`${where} is zero, as in debug mode: see allowDebugMode`)
     }
     pcrs.set(index, bytes)
   }
@@ -74,19 +78,22 @@ function readSet(set: ReferenceValues, name: string, allowDebugMode: boolean): R
   return { label, pcrs }
 }
 
-function readIndex(key: string, name: string): number {
-  const digits = /^(?:PCR)?(0|[1-9]\d?)$/.exec(key)?.[1]
-  if (digits === undefined)
-    throw new TypeError(`${name}.pcrs: ${JSON.stringify(key)} is no PCR index`)
-  const index = Number(digits)
-  if (index > 31) throw new RangeError(`${name}.pcrs: PCR${index} is outside 0 to 31`)
-  return index
+/** Whether nothing but an Object.prototype stands behind it. */
+function isPlain(object: object): boolean {
+  const prototype = Object.getPrototypeOf(object) as object | null
+  return !prototype || !Object.getPrototypeOf(prototype)
 }
 
-function readValue(value: unknown, name: string): Uint8Array {
-  const bytes = typeof value === 'string' ? fromHex(value) : copyBytes(value as Uint8Array, name)
-  if (bytes?.length === 48) return bytes
-  throw new TypeError(`${name} must be 48 bytes, or 96 hex digits`)
+function readIndex(key: string, name: string): number {
+  const digits = /^(?:PCR)?(0|[1-9]\d?)$/.exec(key)?.[1]
+  if (!digits) throw new TypeError(`${name}.pcrs: ${JSON.stringify(key)} is no PCR index`)
+  if (+digits > 31) throw new RangeError(`${name}.pcrs: PCR${digits} is outside 0 to 31`)
+  return +digits
+}
+
+function readValue(value: unknown): Uint8Array | undefined {
+  if (typeof value === 'string') return fromHex(value)
+  return value instanceof Uint8Array ? new Uint8Array(value) : undefined
 }
 
 /**
@@ -102,11 +109,11 @@ export function matchReferenceValues(
   for (const set of sets) {
     let matches = 0
     let pcr: number | undefined
-    for (const [index, expected] of set.pcrs) {
+    set.pcrs.forEach((expected, index) => {
       const actual = document.pcrs.get(index)
       if (actual !== undefined && equalBytes(actual, expected)) matches++
       else pcr ??= index
-    }
+    })
     if (pcr === undefined) return set
     if (closest === undefined || matches > closest.matches) closest = { set, pcr, matches }
   }
@@ -135,16 +142,10 @@ export function isDebugMode(document: UnverifiedAttestationDocument): boolean {
   let zero = false
   for (const pcr of [0, 1, 2]) {
     const value = document.pcrs.get(pcr)
-    if (value !== undefined) {
-      if (isZero(value)) zero = true
-      continue
-    }
-    throw new PcrError('ERR_ATTESTATION_PCR_ABSENT', `PCR${pcr} is not in the document`, {
-      pcr,
-      expected: undefined,
-      actual: undefined,
-      label: undefined,
-    })
+    if (value && isZero(value)) zero = true
+    if (value !== undefined) continue
+    const message = `PCR${pcr} is not in the document`
+    throw new PcrError('ERR_ATTESTATION_PCR_ABSENT', message, { pcr })
   }
   return zero
 }

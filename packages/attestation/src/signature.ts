@@ -34,7 +34,7 @@ export interface SignatureAlgorithm {
   readonly publicKeyAlgorithm: Uint8Array
   /** Whether the bits of subjectPublicKey have the one form that is taken. */
   isPublicKey(publicKey: Uint8Array): boolean
-  /** Whether such bits are a key at all; asked once, before the provider reads them. Default: the provider knows. */
+  /** Whether such bits are a key at all; asked before the provider reads them. Default: the provider knows. */
   isPoint?(publicKey: Uint8Array): boolean
   readonly importParameters: {
     readonly name: string
@@ -94,13 +94,17 @@ export function findAlgorithm(
   return undefined
 }
 
-/** @throws {AttestationError} for a point that is not on the curve, and whatever the provider throws. */
+/**
+ * @param point what `isPoint` said, where it was asked before.
+ * @throws {AttestationError} for a point that is not on the curve, and whatever the provider throws.
+ */
 export function importPublicKey(
   certificate: Certificate,
   algorithm: SignatureAlgorithm,
   subtle: Subtle,
+  point: boolean | undefined = algorithm.isPoint?.(certificate.publicKey),
 ): Promise<SubtleKey> {
-  if (algorithm.isPoint?.(certificate.publicKey) === false) {
+  if (point === false) {
     throw new AttestationError('ERR_ATTESTATION_CERTIFICATE_KEY', 'Not a point on the curve')
   }
   const spki = certificate.subjectPublicKeyInfo as Uint8Array<ArrayBuffer>

@@ -53,7 +53,7 @@ export function ownAnchors(certificates: readonly Uint8Array[]): readonly Anchor
   if (!Array.isArray(certificates) || certificates.length === 0) {
     throw new TypeError('trustAnchors must be an array of certificates in DER')
   }
-  return certificates.map((bytes: Uint8Array, index) => {
+  return Array.from(certificates, (bytes: Uint8Array, index) => {
     const copy = copyBytes(bytes, `trustAnchors[${index}]`)
     try {
       return { partition: undefined, certificate: decodeCertificate(copy) }
@@ -92,7 +92,7 @@ export async function findAnchor(
     `${expected ? `the root of ${expected}` : 'one of trustAnchors'} expected, ${
       other ? `the root of ${other} seen (option partition)` : `another one seen, SHA-256 ${sha256}`
     }`,
-    { certificate: 'cabundle[0]', subject: undefined },
+    { certificate: 'cabundle[0]' },
   )
 }
 
@@ -118,7 +118,7 @@ async function fingerprint(certificate: Uint8Array, subtle: Subtle): Promise<str
     throw new CertificateError(
       'ERR_ATTESTATION_TRUST_ANCHOR',
       'the option subtle could not compute SHA-256 of it',
-      { certificate: 'cabundle[0]', subject: undefined },
+      { certificate: 'cabundle[0]' },
       { cause },
     )
   }

@@ -1,6 +1,8 @@
 import { decodeCertificate as decode, describeName, KeyUsage } from '@enclavejs/der'
+import { MAX_FIELD } from './attestation-document.ts'
 import { copyBytes, toHex } from './bytes.ts'
 import { AttestationError } from './error.ts'
+import { unexpected } from './unexpected.ts'
 
 /** What a certificate of a document says, for people; nothing of it is verified. */
 export interface UnverifiedCertificate {
@@ -21,9 +23,15 @@ export interface UnverifiedCertificate {
 /**
  * Reads a certificate (DER) of a document's `cabundle` or `certificate`, without verifying anything of it.
  *
- * @throws {AttestationError} `ERR_ATTESTATION_CERTIFICATE_MALFORMED` when it is not the strict DER of X.509 v3.
+ * @param der 1 to 1024 bytes, as AWS bounds them.
+ * @throws {AttestationError} `ERR_ATTESTATION_CERTIFICATE_MALFORMED` when it is not the strict DER of X.509 v3;
+ *   `ERR_ATTESTATION_CERTIFICATE_SIZE` when it is longer.
  */
 export function decodeCertificate(der: Uint8Array): UnverifiedCertificate {
+  // What is refused for its size is not copied before.
+  if (der instanceof Uint8Array && der.length > MAX_FIELD) {
+    throw unexpected('ERR_ATTESTATION_CERTIFICATE_SIZE', 'der', '1 to 1024 bytes', der)
+  }
   const bytes = copyBytes(der, 'der')
   try {
     const certificate = decode(bytes)

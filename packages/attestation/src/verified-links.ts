@@ -18,7 +18,7 @@ interface VerifiedLink {
  */
 export class VerifiedLinks {
   readonly #limit: number
-  readonly #links = new Map<string, VerifiedLink>()
+  readonly #links = new Map<number, VerifiedLink>()
 
   constructor(limit: number) {
     this.#limit = limit
@@ -58,12 +58,14 @@ export class VerifiedLinks {
     this.#links.set(name, link)
     if (this.#links.size > this.#limit) {
       const [oldest] = this.#links.keys()
-      this.#links.delete(oldest as string)
+      this.#links.delete(oldest as number)
     }
   }
 }
 
-/** The last eight bytes: the end of the signature, which differs between any two certificates that a CA made. */
-function slot(certificate: Uint8Array): string {
-  return String.fromCharCode(...certificate.subarray(-8))
+/** The last six bytes: the end of the signature, which differs between any two certificates that a CA made. */
+function slot(certificate: Uint8Array): number {
+  let number = 0
+  for (let at = 1; at < 7; at++) number = number * 256 + (certificate[certificate.length - at] ?? 0)
+  return number
 }

@@ -9,11 +9,10 @@ import {
 } from './appraisal-policy.ts'
 import type { AppraisalPolicy, AppraisalPolicyOptions, ExpectedFields } from './appraisal-policy.ts'
 import { decodePayload, type UnverifiedAttestationDocument } from './attestation-document.ts'
-import { copyBytes } from './bytes.ts'
 import { checkPath, decodeAt, DEFAULT_ALGORITHMS } from './certification-path.ts'
 import { decodeCoseSign1, sigStructure, type CoseSign1 } from './cose-sign1.ts'
 import { AttestationError } from './error.ts'
-import { refuseUnknownKeys } from './option.ts'
+import { readOptions } from './option.ts'
 import { verifyPathSignatures, type SignatureCheck } from './path-signatures.ts'
 import { ECDSA_P384_SHA384, type Subtle, type SubtleKey } from './signature.ts'
 import { describeAnchor, findAnchor, type TrustAnchor } from './trust-anchor.ts'
@@ -70,10 +69,10 @@ export interface Verifier {
   verify(bytes: Uint8Array, expected?: ExpectedFields): Promise<AttestationResult>
 }
 
-const SHARED_KEYS = [...POLICY_KEYS, ...EXPECTED_KEYS, 'subtle']
-const VERIFY_KEYS = [...SHARED_KEYS, 'currentDate']
-const ARCHIVED_KEYS = [...SHARED_KEYS, 'at']
-const VERIFIER_KEYS = [...POLICY_KEYS, 'subtle', 'cacheSize', 'now']
+const SHARED_KEYS = [...POLICY_KEYS, ...EXPECTED_KEYS, 'subtle'] as const
+const VERIFY_KEYS = [...SHARED_KEYS, 'currentDate'] as const
+const ARCHIVED_KEYS = [...SHARED_KEYS, 'at'] as const
+const VERIFIER_KEYS = [...POLICY_KEYS, 'subtle', 'cacheSize', 'now'] as const
 
 /**
  * Verifies an attestation document of the Nitro Secure Module and appraises it. When it resolves, an enclave of the
@@ -105,11 +104,11 @@ export async function verifyAttestation(
   bytes: Uint8Array,
   options: VerifyAttestationOptions,
 ): Promise<AttestationResult> {
-  refuseUnknownKeys(options, VERIFY_KEYS, 'options')
-  const policy = readAppraisalPolicy(options)
-  const expected = readFreshness(policy, options)
-  const currentDate = readDate(options.currentDate ?? new Date(), 'currentDate')
-  return verify(bytes, policy, expected, () => currentDate, options.subtle ?? platformSubtle())
+  const own = readOptions(options, VERIFY_KEYS, 'options')
+  const policy = readAppraisalPolicy(own)
+  const expected = readFreshness(policy, own)
+  const currentDate = readDate(own.currentDate ?? new Date(), 'currentDate')
+  return verify(bytes, policy, expected, () => currentDate, own.subtle ?? platformSubtle())
 }
 
 /**
@@ -122,15 +121,15 @@ export async function verifyArchivedAttestation(
   bytes: Uint8Array,
   options: VerifyArchivedAttestationOptions,
 ): Promise<ArchivedAttestationResult> {
-  refuseUnknownKeys(options, ARCHIVED_KEYS, 'options')
-  const policy = readAppraisalPolicy(options)
-  const expected = readExpectedFields(options)
-  const { at } = options
+  const own = readOptions(options, ARCHIVED_KEYS, 'options')
+  const policy = readAppraisalPolicy(own)
+  const expected = readExpectedFields(own)
+  const { at } = own
   const fixed = at === 'document' ? undefined : readDate(at, 'at')
   let appraisedAt = fixed
   const clock = (document: UnverifiedAttestationDocument): number =>
     (appraisedAt ??= document.timestamp.getTime())
-  const archived = await verify(bytes, policy, expected, clock, options.subtle ?? platformSubtle())
+  const archived = await verify(bytes, policy, expected, clock, own.subtle ?? platformSubtle())
   return { appraisedAt: new Date(appraisedAt as number), archived }
 }
 
@@ -152,9 +151,9 @@ export async function verifyArchivedAttestation(
  * @throws {TypeError | RangeError} when the options are unsafe, contradictory or unknown.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  refuseUnknownKeys(options, VERIFIER_KEYS, 'options')
-  const policy = readAppraisalPolicy(options)
-  const { cacheSize = 1000, now = () => new Date(), subtle = platformSubtle() } = options
+  const own = readOptions(options, VERIFIER_KEYS, 'options')
+  const policy = readAppraisalPolicy(own)
+  const { cacheSize = 1000, now = () => new Date(), subtle = platformSubtle() } = own
   if (!Number.isInteger(cacheSize) || cacheSize < 1 || cacheSize > 100_000) {
     throw new RangeError('cacheSize must be 1 to 100000')
   }
@@ -162,8 +161,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const links = new VerifiedLinks(cacheSize)
   return {
     async verify(bytes, expected = {}) {
-      refuseUnknownKeys(expected, EXPECTED_KEYS, 'expected')
-      const fields = readFreshness(policy, expected)
+      const fields = readFreshness(policy, readOptions(expected, EXPECTED_KEYS, 'expected'))
       const currentDate = readDate(now(), 'now()')
       return verify(bytes, policy, fields, () => currentDate, subtle, links)
     },
@@ -178,7 +176,7 @@ async function verify(
   subtle: Subtle,
   links?: VerifiedLinks,
 ): Promise<AttestationResult> {
-  const message = decodeCoseSign1(copyBytes(bytes, 'bytes'))
+  const message = decodeCoseSign1(bytes)
   const document = decodePayload(message.payload)
   const currentDate = clock(document)
   const anchor = await findAnchor(document.cabundle[0] as Uint8Array, policy.anchors, subtle)
@@ -245,7 +243,8 @@ function readFreshness(policy: AppraisalPolicy, fields: ExpectedFields): Expecte
 }
 
 function readDate(date: Date, name: string): number {
-  const time = date instanceof Date ? date.getTime() : Number.NaN
+  // The time itself: a subclass could say something else for it.
+  const time = date instanceof Date ? Date.prototype.getTime.call(date) : Number.NaN
   if (Number.isNaN(time)) throw new TypeError(`${name} must be a valid Date`)
   return time
 }

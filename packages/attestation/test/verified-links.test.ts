@@ -142,6 +142,32 @@ describe('createVerifier', () => {
     expect(count()).toBe(5)
   })
 
+  test('what was used again stays, and what was not since goes', async () => {
+    const { subtle, count } = counting()
+    const others = [await authorityAt(), await authorityAt()] as const
+    const anchors = [authority, ...others].map(({ trustAnchor }) => trustAnchor)
+    // Room for two enclaves of four certificates below the root.
+    const verifier = createVerifier(policy({ subtle, cacheSize: 8, trustAnchors: anchors }))
+    for (const one of [authority, others[0], authority, others[1]]) {
+      await verifier.verify(documentOf(one))
+    }
+    count()
+    await verifier.verify(documentOf(authority))
+    expect(count()).toBe(1)
+    await verifier.verify(documentOf(others[0]))
+    expect(count()).toBe(5)
+  })
+
+  test('keeps bytes of its own: what a caller does with a result changes nothing', async () => {
+    const { subtle, count } = counting()
+    const verifier = createVerifier(policy({ subtle }))
+    const { certificate, cabundle } = await verifier.verify(documentOf(authority))
+    for (const bytes of [certificate, ...cabundle]) bytes.fill(0)
+    count()
+    await verifier.verify(documentOf(authority))
+    expect(count()).toBe(1)
+  })
+
   test('unsafe options are refused when it is made, missing freshness at the call', async () => {
     expect(() => createVerifier(policy({ referenceValues: undefined as never }))).toThrow(TypeError)
     expect(() => createVerifier(policy({ cacheSize: 0 }))).toThrow(RangeError)

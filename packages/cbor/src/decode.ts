@@ -89,19 +89,11 @@ class Reader {
       }
       value = value * 256 + this.#byte()
     }
-    const shortest =
-      width === 1
-        ? value >= 24
-        : width === 2
-          ? value > 0xff
-          : width === 4
-            ? value > 0xffff
-            : high > 0
-    if (!shortest) {
-      throw new CborError('ERR_CBOR_NOT_SHORTEST', `${value} not in its shortest form`, start)
+    const whole = high * 0x1_0000_0000 + value
+    if (whole < (width === 1 ? 24 : 16 ** width)) {
+      throw new CborError('ERR_CBOR_NOT_SHORTEST', `${whole} not in its shortest form`, start)
     }
-    if (high > 0x1f_ffff) return (BigInt(high) << 32n) | BigInt(value)
-    return high * 0x1_0000_0000 + value
+    return high > 0x1f_ffff ? (BigInt(high) << 32n) | BigInt(value) : whole
   }
 
   #slice(length: number | bigint, start: number): Uint8Array {

@@ -1,9 +1,10 @@
-import { DerReader, Tag, type DerElement } from './element.ts'
+import { DerReader } from './element.ts'
 import { DerError } from './error.ts'
 import { decodeBasicConstraints, decodeKeyUsage, type BasicConstraints } from './extension.ts'
 import { readName } from './name.ts'
 import { readBitString, readBoolean, readInteger, readObjectIdentifier } from './primitive.ts'
 import { readTime } from './time.ts'
+import { BOOLEAN, OCTET_STRING, SEQUENCE } from './tag.ts'
 
 /** An extension (RFC 5280 §4.2); `value` is what its OCTET STRING holds. */
 export interface Extension {
@@ -51,50 +52,53 @@ const KEY_USAGE = '2.5.29.15'
  * @throws {DerError} for anything else.
  */
 export function decodeCertificate(bytes: Uint8Array): Certificate {
-  const outer = new DerReader(bytes)
-  const certificate = outer.enter(Tag.SEQUENCE)
-  outer.end()
-  const tbsElement = certificate.read(Tag.SEQUENCE)
-  const algorithm = readAlgorithm(certificate)
-  const signature = wholeOctets(certificate)
-  certificate.end()
+  const reader = new DerReader(bytes)
+  reader.open(SEQUENCE)
+  const tbsStart = reader.offset
+  reader.open(SEQUENCE)
 
-  const tbs = DerReader.inside(tbsElement)
-  readVersion(tbs)
-  const serialNumber = readSerialNumber(tbs)
-  const innerAlgorithm = tbs.read(Tag.SEQUENCE)
-  if (!equal(innerAlgorithm, algorithm)) {
-    throw new DerError('signature and signatureAlgorithm differ', innerAlgorithm.offset)
-  }
-  const issuer = readName(tbs)
+  readVersion(reader)
+  const serialNumber = readSerialNumber(reader)
+  const innerAlgorithm = readAlgorithm(reader)
+  const issuer = readName(reader).bytes
   // RFC 5280 §4.1.2.4.
-  if (issuer.length === 0) throw new DerError('issuer is empty', issuer.offset)
-  const validity = tbs.enter(Tag.SEQUENCE)
-  const notBefore = readTime(validity)
-  const notAfter = readTime(validity)
-  validity.end()
-  const subject = readName(tbs)
-  const spki = tbs.read(Tag.SEQUENCE)
-  const spkiInner = DerReader.inside(spki)
-  const publicKeyAlgorithm = readAlgorithm(spkiInner)
-  const publicKey = wholeOctets(spkiInner)
-  spkiInner.end()
-  const extensions = readExtensions(tbs)
-  tbs.end()
+  if (issuer.length === 2) throw new DerError('issuer is empty', tbsStart)
+  reader.open(SEQUENCE)
+  const notBefore = readTime(reader)
+  const notAfter = readTime(reader)
+  reader.close()
+  const subject = readName(reader).bytes
+  const spkiStart = reader.offset
+  reader.open(SEQUENCE)
+  const publicKeyAlgorithm = readAlgorithm(reader)
+  const publicKey = wholeOctets(reader)
+  reader.close()
+  const subjectPublicKeyInfo = reader.since(spkiStart)
+  const extensions = readExtensions(reader)
+  reader.close()
+
+  const tbsCertificate = reader.since(tbsStart)
+  const signatureAlgorithm = readAlgorithm(reader)
+  if (!equal(innerAlgorithm, signatureAlgorithm)) {
+    throw new DerError('signature and signatureAlgorithm differ', tbsStart)
+  }
+  const signature = wholeOctets(reader)
+  reader.close()
+  reader.end()
 
   const basicConstraints = find(extensions, BASIC_CONSTRAINTS)
   const keyUsage = find(extensions, KEY_USAGE)
   return {
     bytes,
-    tbsCertificate: tbsElement.bytes,
+    tbsCertificate,
     serialNumber,
-    signatureAlgorithm: algorithm.bytes,
-    issuer: issuer.bytes,
-    subject: subject.bytes,
+    signatureAlgorithm,
+    issuer,
+    subject,
     notBefore,
     notAfter,
-    subjectPublicKeyInfo: spki.bytes,
-    publicKeyAlgorithm: publicKeyAlgorithm.bytes,
+    subjectPublicKeyInfo,
+    publicKeyAlgorithm,
     publicKey,
     extensions,
     basicConstraints: basicConstraints && decodeBasicConstraints(basicConstraints.value),
@@ -104,26 +108,25 @@ export function decodeCertificate(bytes: Uint8Array): Certificate {
 }
 
 /** An AlgorithmIdentifier; its parameters are one element, for whoever compares the whole. */
-function readAlgorithm(reader: DerReader): DerElement {
-  const element = reader.read(Tag.SEQUENCE)
-  const inner = DerReader.inside(element)
-  readObjectIdentifier(inner, true)
-  if (!inner.atEnd) inner.pass()
-  inner.end()
-  return element
+function readAlgorithm(reader: DerReader): Uint8Array {
+  const { offset } = reader
+  reader.open(SEQUENCE)
+  readObjectIdentifier(reader, true)
+  if (!reader.atEnd) reader.pass()
+  reader.close()
+  return reader.since(offset)
 }
 
-function readVersion(tbs: DerReader): void {
-  const explicit = tbs.enter(CONTEXT_0)
-  const version = readInteger(explicit)
-  explicit.end()
-  if (version.length !== 1 || version.octet(0) !== 2) {
-    throw new DerError('version: not v3', version.offset)
-  }
+function readVersion(reader: DerReader): void {
+  const { offset } = reader
+  reader.open(CONTEXT_0)
+  const version = readInteger(reader)
+  reader.close()
+  if (version.length !== 1 || version.octet(0) !== 2) throw new DerError('version: not v3', offset)
 }
 
-function readSerialNumber(tbs: DerReader): Uint8Array {
-  const serial = readInteger(tbs)
+function readSerialNumber(reader: DerReader): Uint8Array {
+  const serial = readInteger(reader)
   // Instance certificates carry 160 random bits, so a leading sign octet stands outside of RFC 5280's 20 octets.
   const size = serial.octet(0) === 0 ? serial.length - 1 : serial.length
   if (serial.octet(0) >= 0x80 || size === 0 || size > 20) {
@@ -138,26 +141,26 @@ function wholeOctets(reader: DerReader): Uint8Array {
   return octets
 }
 
-function readExtensions(tbs: DerReader): Extension[] {
+function readExtensions(reader: DerReader): Extension[] {
   const extensions: Extension[] = []
-  if (tbs.atEnd) return extensions
-  const explicit = tbs.enter(CONTEXT_3)
-  const sequence = explicit.enter(Tag.SEQUENCE)
-  explicit.end()
+  if (reader.atEnd) return extensions
+  reader.open(CONTEXT_3)
+  reader.open(SEQUENCE)
   do {
-    const { offset } = sequence
-    const reader = sequence.enter(Tag.SEQUENCE)
+    const { offset } = reader
+    reader.open(SEQUENCE)
     const oid = readObjectIdentifier(reader)
     if (find(extensions, oid)) throw new DerError(`extension ${oid} twice`, offset)
-    let critical = false
-    if (reader.sees(Tag.BOOLEAN)) {
-      critical = readBoolean(reader)
-      if (!critical) throw new DerError('critical: the default FALSE written out', offset)
+    const critical = reader.sees(BOOLEAN)
+    if (critical && !readBoolean(reader)) {
+      throw new DerError('critical: the default FALSE written out', offset)
     }
-    const value = reader.read(Tag.OCTET_STRING).contents
-    reader.end()
+    const value = reader.read(OCTET_STRING).contents
+    reader.close()
     extensions.push({ oid, critical, value })
-  } while (!sequence.atEnd)
+  } while (!reader.atEnd)
+  reader.close()
+  reader.close()
   return extensions
 }
 
@@ -166,9 +169,6 @@ function find(extensions: readonly Extension[], oid: string): Extension | undefi
   return undefined
 }
 
-/** Whether two elements have the same contents. */
-function equal(a: DerElement, b: DerElement): boolean {
-  if (a.length !== b.length) return false
-  for (let index = 0; index < a.length; index++) if (a.octet(index) !== b.octet(index)) return false
-  return true
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((octet, index) => octet === b[index])
 }

@@ -1,21 +1,5 @@
 import { DerError } from './error.ts'
 
-/** Universal tags with their constructed bit, as they stand in the bytes (X.690 §8.1.2). */
-export const Tag = {
-  BOOLEAN: 0x01,
-  INTEGER: 0x02,
-  BIT_STRING: 0x03,
-  OCTET_STRING: 0x04,
-  OBJECT_IDENTIFIER: 0x06,
-  UTF8_STRING: 0x0c,
-  PRINTABLE_STRING: 0x13,
-  IA5_STRING: 0x16,
-  UTC_TIME: 0x17,
-  GENERALIZED_TIME: 0x18,
-  SEQUENCE: 0x30,
-  SET: 0x31,
-} as const
-
 /** One element: its tag octet, the whole of its bytes, and its contents. Views, made when asked for, not copies. */
 export class DerElement {
   readonly source: Uint8Array
@@ -58,7 +42,9 @@ export class DerReader {
   readonly source: Uint8Array
   /** Where the next element begins. Only this reader moves it. */
   offset: number
-  readonly #end: number
+  #end: number
+  /** Where the elements end that lie around the one that is open. */
+  readonly #outer: number[] = []
 
   constructor(source: Uint8Array, start = 0, end: number = source.length) {
     this.source = source
@@ -80,9 +66,11 @@ export class DerReader {
     return this.offset < this.#end && this.source[this.offset] === tag
   }
 
-  /** The next element, which must have this tag. */
-  read(tag: number): DerElement {
-    return this.any(tag)
+  /** The next element, which must have this tag if one is given. */
+  read(tag?: number): DerElement {
+    const { offset } = this
+    const start = this.pass(tag)
+    return new DerElement(this.source, offset, start, this.offset)
   }
 
   /** A reader of the next element's contents. */
@@ -91,11 +79,18 @@ export class DerReader {
     return new DerReader(this.source, start, this.offset)
   }
 
-  /** The next element, with this tag if one is given. */
-  any(tag?: number): DerElement {
-    const { offset } = this
+  /** Goes into the next element, which must have this tag: its contents are what is read until `close`. */
+  open(tag: number): void {
+    this.#outer.push(this.#end)
     const start = this.pass(tag)
-    return new DerElement(this.source, offset, start, this.offset)
+    this.#end = this.offset
+    this.offset = start
+  }
+
+  /** Goes on behind the element that was opened last, of which nothing may be left. */
+  close(): void {
+    this.end()
+    this.#end = this.#outer.pop() as number
   }
 
   /**
@@ -127,6 +122,11 @@ export class DerReader {
     }
     this.offset = end
     return start
+  }
+
+  /** The bytes from `start` to where the reader stands, as a view. */
+  since(start: number): Uint8Array {
+    return this.source.subarray(start, this.offset)
   }
 
   end(): void {

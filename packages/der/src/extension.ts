@@ -1,6 +1,7 @@
-import { DerReader, Tag } from './element.ts'
+import { DerReader } from './element.ts'
 import { DerError } from './error.ts'
 import { readBitString, readBoolean, readInteger } from './primitive.ts'
+import { BOOLEAN, SEQUENCE } from './tag.ts'
 
 /** RFC 5280 §4.2.1.9. */
 export interface BasicConstraints {
@@ -18,24 +19,21 @@ export const KeyUsage: {
 
 /** @throws {DerError} for anything but the DER of BasicConstraints; a path length on a certificate that is no CA too. */
 export function decodeBasicConstraints(value: Uint8Array): BasicConstraints {
-  const outer = new DerReader(value)
-  const inner = outer.enter(Tag.SEQUENCE)
-  outer.end()
-  let ca = false
+  const reader = new DerReader(value)
+  reader.open(SEQUENCE)
+  const ca = reader.sees(BOOLEAN)
+  if (ca && !readBoolean(reader)) throw new DerError('cA: the default FALSE written out', 0)
   let pathLenConstraint: number | undefined
-  if (inner.sees(Tag.BOOLEAN)) {
-    ca = readBoolean(inner)
-    if (!ca) throw new DerError('cA: the default FALSE written out', 0)
-  }
-  if (!inner.atEnd) {
-    const { contents } = readInteger(inner)
+  if (!reader.atEnd) {
+    const integer = readInteger(reader)
     if (!ca) throw new DerError('pathLenConstraint without cA', 0)
-    if (contents.length > 1 || (contents[0] as number) > 127) {
+    pathLenConstraint = integer.octet(0)
+    if (integer.length > 1 || pathLenConstraint > 127) {
       throw new DerError('pathLenConstraint outside 0 to 127', 0)
     }
-    pathLenConstraint = contents[0] as number
   }
-  inner.end()
+  reader.close()
+  reader.end()
   return { ca, pathLenConstraint }
 }
 

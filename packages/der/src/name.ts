@@ -1,6 +1,7 @@
-import { DerReader, Tag, type DerElement } from './element.ts'
+import { DerReader } from './element.ts'
 import { DerError } from './error.ts'
 import { readObjectIdentifier } from './primitive.ts'
+import { IA5_STRING, PRINTABLE_STRING, SEQUENCE, SET, UTF8_STRING } from './tag.ts'
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -13,11 +14,11 @@ const SHORT: Readonly<Record<string, string>> = {
   '2.5.4.11': 'OU',
 }
 
-/** Reads a Name (RFC 5280 §4.1.2.4) and checks its form; the element's bytes are what names are compared by. */
-export function readName(reader: DerReader): DerElement {
-  const element = reader.read(Tag.SEQUENCE)
-  walkName(element)
-  return element
+/** Reads a Name (RFC 5280 §4.1.2.4) and checks its form; its bytes are what names are compared by. */
+export function readName(reader: DerReader): { readonly bytes: Uint8Array } {
+  const { offset } = reader
+  walkName(reader)
+  return { bytes: reader.since(offset) }
 }
 
 /**
@@ -28,59 +29,54 @@ export function readName(reader: DerReader): DerElement {
  */
 export function describeName(name: Uint8Array): string {
   const reader = new DerReader(name)
-  const element = reader.read(Tag.SEQUENCE)
-  reader.end()
   const attributes: string[] = []
-  walkName(element, (type, value) => {
+  walkName(reader, (type, value) => {
     attributes.unshift(`${SHORT[type] ?? type}=${escape(UTF8.decode(value))}`)
   })
+  reader.end()
   return attributes.join(',')
 }
 
 /** Visits each attribute in the order of the bytes; its value is a string type of the right characters. */
-function walkName(element: DerElement, visit?: (type: string, value: Uint8Array) => void): void {
-  const { source } = element
-  const sets = DerReader.inside(element)
-  while (!sets.atEnd) {
-    const set = sets.enter(Tag.SET)
+function walkName(reader: DerReader, visit?: (type: string, value: Uint8Array) => void): void {
+  const { source } = reader
+  reader.open(SEQUENCE)
+  while (!reader.atEnd) {
+    reader.open(SET)
     let previous = -1
     do {
-      const { offset } = set
-      const attribute = set.enter(Tag.SEQUENCE)
-      if (
-        previous >= 0 &&
-        !ascends(source.subarray(previous, offset), source.subarray(offset, set.offset))
-      ) {
+      const { offset } = reader
+      reader.open(SEQUENCE)
+      const type = readObjectIdentifier(reader, visit === undefined)
+      const at = reader.offset
+      const start = reader.pass()
+      if (!isText(source, source[at] as number, start, reader.offset)) {
+        throw new DerError('Name: empty, or no UTF8String, PrintableString or IA5String', at)
+      }
+      visit?.(type, reader.since(start))
+      reader.close()
+      if (previous >= 0 && !ascends(source, previous, offset, reader.offset)) {
         throw new DerError('SET OF not in order', offset)
       }
       previous = offset
-      const type = readObjectIdentifier(attribute, visit === undefined)
-      const value = attribute.any()
-      if (value.length === 0 || !isText(value)) {
-        throw new DerError(
-          'Name: empty, or no UTF8String, PrintableString or IA5String',
-          value.offset,
-        )
-      }
-      attribute.end()
-      visit?.(type, value.contents)
-    } while (!set.atEnd)
+    } while (!reader.atEnd)
+    reader.close()
   }
+  reader.close()
 }
 
-function isText(value: DerElement): boolean {
-  const { tag, length } = value
-  const printable = tag === Tag.PRINTABLE_STRING
-  let ascii = true
-  for (let index = 0; index < length; index++) {
-    const octet = value.octet(index)
+function isText(source: Uint8Array, tag: number, start: number, end: number): boolean {
+  const printable = tag === PRINTABLE_STRING
+  let ascii = start < end
+  for (let index = start; index < end; index++) {
+    const octet = source[index] as number
     if (printable && !isPrintable(octet)) return false
     if (octet >= 0x80) ascii = false
   }
-  if (ascii) return printable || tag === Tag.UTF8_STRING || tag === Tag.IA5_STRING
-  if (tag !== Tag.UTF8_STRING) return false
+  if (ascii) return printable || tag === UTF8_STRING || tag === IA5_STRING
+  if (tag !== UTF8_STRING || start === end) return false
   try {
-    UTF8.decode(value.contents)
+    UTF8.decode(source.subarray(start, end))
     return true
   } catch {
     return false
@@ -96,13 +92,13 @@ function isPrintable(octet: number): boolean {
   return octet === 0x20 || octet === 0x3d || octet === 0x3f
 }
 
-/** X.690 §11.6: the elements of a SET OF ascend. */
-function ascends(a: Uint8Array, b: Uint8Array): boolean {
-  for (let index = 0; index < a.length; index++) {
-    const difference = (b[index] ?? -1) - (a[index] as number)
+/** X.690 §11.6: the elements of a SET OF ascend. One starts at `start`, the next at `middle`. */
+function ascends(source: Uint8Array, start: number, middle: number, end: number): boolean {
+  for (let index = 0; start + index < middle && middle + index < end; index++) {
+    const difference = (source[middle + index] as number) - (source[start + index] as number)
     if (difference !== 0) return difference > 0
   }
-  return b.length > a.length
+  return end - middle > middle - start
 }
 
 function escape(value: string): string {

@@ -1,9 +1,10 @@
-import { Tag, type DerElement, type DerReader } from './element.ts'
+import type { DerElement, DerReader } from './element.ts'
 import { DerError } from './error.ts'
+import { BIT_STRING, BOOLEAN, INTEGER, OBJECT_IDENTIFIER } from './tag.ts'
 
 /** An INTEGER's contents, which must be the shortest two's complement form (X.690 §8.3.2). */
 export function readInteger(reader: DerReader): DerElement {
-  const element = reader.read(Tag.INTEGER)
+  const element = reader.read(INTEGER)
   if (element.length === 0) throw new DerError('Empty INTEGER', element.offset)
   const first = element.octet(0)
   const second = element.octet(1)
@@ -21,21 +22,25 @@ export function readBitString(reader: DerReader): {
   readonly octets: Uint8Array
   readonly unused: number
 } {
-  const { source, offset, start, end, length } = reader.read(Tag.BIT_STRING)
+  const { source, offset } = reader
+  const start = reader.pass(BIT_STRING)
+  const end = reader.offset
   const unused = source[start] as number
   const last = source[end - 1] as number
   const valid =
-    length > 0 && (unused === 0 || (unused < 8 && length > 1 && (last & ((1 << unused) - 1)) === 0))
+    start < end &&
+    (unused === 0 || (unused < 8 && end - start > 1 && (last & ((1 << unused) - 1)) === 0))
   if (!valid) throw new DerError('Unused bits', offset)
-  return { octets: source.subarray(start + 1, end), unused }
+  return { octets: reader.since(start + 1), unused }
 }
 
 /** A BOOLEAN, which in DER is 00 or FF (X.690 §11.1). */
 export function readBoolean(reader: DerReader): boolean {
-  const element = reader.read(Tag.BOOLEAN)
-  const octet = element.octet(0)
-  if (element.length !== 1 || (octet !== 0 && octet !== 0xff)) {
-    throw new DerError('BOOLEAN neither 00 nor FF', element.offset)
+  const { source, offset } = reader
+  const start = reader.pass(BOOLEAN)
+  const octet = source[start] as number
+  if (reader.offset - start !== 1 || (octet !== 0 && octet !== 0xff)) {
+    throw new DerError('BOOLEAN neither 00 nor FF', offset)
   }
   return octet === 0xff
 }
@@ -49,7 +54,7 @@ export function readObjectIdentifier(reader: DerReader, checkOnly = false): stri
   let dotted = ''
   let arc = 0
   let open = true
-  for (let at = reader.pass(Tag.OBJECT_IDENTIFIER); at < reader.offset; at++) {
+  for (let at = reader.pass(OBJECT_IDENTIFIER); at < reader.offset; at++) {
     const octet = source[at] as number
     if ((arc === 0 && octet === 0x80) || arc >= 2 ** 45) {
       throw new DerError('OBJECT IDENTIFIER not minimal or too large', offset)

@@ -6,7 +6,7 @@ import { refusal } from './refusal.ts'
 function readAll(bytes: string): string {
   return refusal(() => {
     const reader = new DerReader(hex(bytes))
-    while (!reader.atEnd) reader.any()
+    while (!reader.atEnd) reader.read()
   })
 }
 
@@ -21,7 +21,7 @@ describe('DerReader accepts', () => {
     ['a length of 65,536', `0c83010000${'61'.repeat(65_536)}`, 65_536],
   ])('%s', (_, bytes, length) => {
     const reader = new DerReader(hex(bytes))
-    const element = reader.any()
+    const element = reader.read()
     expect(element.length).toBe(length)
     expect(element.contents.length).toBe(length)
     expect(element.bytes).toEqual(hex(bytes))
@@ -76,7 +76,7 @@ describe('DerReader refuses', () => {
 
   test('an inner element that reaches beyond its parent into bytes that are there', () => {
     const inner = new DerReader(hex('3003 0402 01 02')).enter(0x30)
-    expect(refusal(() => inner.any())).toMatch(/2 bytes expected, 1 left/)
+    expect(refusal(() => inner.read())).toMatch(/2 bytes expected, 1 left/)
   })
 })
 

@@ -94,7 +94,7 @@ export function readSigningCertificate(der: Uint8Array): SigningCertificate {
   const signatureAlgorithm = readAlgorithm(certificate.enter(SEQUENCE))
   const signature = certificate.read(BIT_STRING).contents.subarray(1)
   certificate.end()
-  if (tbs.sees(EXPLICIT_0)) tbs.any()
+  if (tbs.sees(EXPLICIT_0)) tbs.read()
   tbs.read(INTEGER)
   tbs.read(SEQUENCE)
   const issuer = readIssuer(tbs.enter(SEQUENCE))
@@ -134,7 +134,7 @@ function readIssuer(name: DerReader): [string, string][] {
     while (!set.atEnd) {
       const attribute = set.enter(SEQUENCE)
       const oid = attribute.read(OBJECT_IDENTIFIER).contents
-      const value = attribute.any()
+      const value = attribute.read()
       const encoding = value.tag === 0x1e ? 'utf-16be' : value.tag === 0x0c ? 'utf-8' : 'latin1'
       attributes.push([NAMES[toHex(oid)] ?? dotted(oid), decodeText(encoding, value.contents)])
     }
