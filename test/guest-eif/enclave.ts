@@ -16,6 +16,8 @@ export interface Launch {
   readonly debug?: boolean
   /** Whether the parent answers the heartbeat. Default true. */
   readonly heartbeat?: boolean
+  /** After so many seconds it is ended. Default 90. */
+  readonly seconds?: number
   /** Ends the enclave, as a parent can at any time. Default: it runs to its end. */
   readonly signal?: AbortSignal
   /** Is told each line as it comes. */
@@ -67,7 +69,7 @@ async function boot(machine: string, image: string, launch: Launch): Promise<str
   const child = spawn(join(kickAtOnce(machine, launch.folder), 'run-enclave.sh'), [image], {
     env: {
       ...process.env,
-      ENCLAVE_S: '90',
+      ENCLAVE_S: String(launch.seconds ?? 90),
       ENCLAVE_MB: '2048',
       VSOCK_DIR: launch.folder,
       SIGNER_DIR: launch.signer,

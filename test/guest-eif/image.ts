@@ -71,6 +71,7 @@ export async function makeProgramImage(
   kernel: string,
   entries: readonly Entry[],
   command: readonly string[],
+  words: readonly string[] = [],
 ): Promise<void> {
   const tree = await rootFiles(dirname(path), entries)
   const application = ociApplicationEntries(tree, {
@@ -79,7 +80,7 @@ export async function makeProgramImage(
     directory: '/app',
     ...{ uid: 0, gid: 0, groups: [] },
   })
-  await makeImage(path, kernel, [bootEntries(), application])
+  await makeImage(path, kernel, [bootEntries(), application], undefined, words)
 }
 
 function bootEntries(): CpioEntry[] {
@@ -113,19 +114,21 @@ function libraries(file: string): string[] {
   return lines.flatMap((line) => /(?:=> )?(\/\S+) \(0x/.exec(line)?.[1] ?? [])
 }
 
-/** An image of one to three ramdisks. */
+/** An image of one to three ramdisks, with more words for the kernel if any are given. */
 export async function makeImage(
   path: string,
   kernel: string,
   ramdisks: readonly (readonly CpioEntry[])[],
   signer?: EifSigner,
+  words: readonly string[] = [],
 ): Promise<void> {
   const descriptor = openSync(path, 'w')
   await using kernelSource = await openFileSource(kernel)
   await writeImage(
     { write: async (offset, bytes) => void writeSync(descriptor, bytes, 0, bytes.length, offset) },
     {
-      ...{ architecture: 'x86_64', kernel: kernelSource, cmdline: CMDLINE },
+      ...{ architecture: 'x86_64', kernel: kernelSource },
+      cmdline: [CMDLINE, ...words].join(' '),
       ramdisks: ramdisks.map((entries) => writeCpio(entries)),
       metadata: encodeMetadata({
         ...{ imageName: 'guest', imageVersion: '0', buildTool: 'test' },

@@ -1,15 +1,11 @@
 // Nothing simulated but AWS: examples/kms-secret as an image on the nitro-enclave machine, whose documents are signed, with
-// the parent's proxy and credentials on the host, and behind them the simulator's KMS with a policy over the PCRs that were
-// read from the image file. What the policy does not name is denied.
+// the parent's proxy and credentials on the host, and behind them the simulator's KMS with the policy that
+// `enclavejs policy` printed for the image file. What the policy does not name is denied.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { computeInstancePcr, computeRolePcr } from '@enclavejs/attestation'
-import { referenceValues } from '@enclavejs/eif'
-import { describeFile } from '@enclavejs/eif/node'
 import { serveCredentials } from '@enclavejs/kms-enclave'
-import { createKeyPolicy } from '@enclavejs/kms-enclave/policy'
 import { measuredPcr } from '@enclavejs/nsm'
 import { createSimulatedAccount, createSimulatedKms } from '@enclavejs/simulator/kms'
 import { listenVsock } from '@enclavejs/vsock'
@@ -18,7 +14,7 @@ import { root } from '../guest/machine.ts'
 import type { Results } from '../guest/results.ts'
 import type { EnclaveConsole, Launch } from './enclave.ts'
 
-const BUILD = ['--conditions=@enclavejs/source', join(root, 'packages/cli/src/bin.ts'), 'build']
+const CLI = ['--conditions=@enclavejs/source', join(root, 'packages/cli/src/bin.ts')]
 const CMDLINE = 'reboot=t panic=1 pci=off console=ttyS0 random.trust_cpu=on enclave.heartbeat_cid=2'
 const MEASURED = 'tenant=a'
 const INSTANCE = 'i-0123456789abcdef0'
@@ -49,7 +45,7 @@ export async function runKms(
       execFileSync(
         process.execPath,
         [
-          ...[...BUILD, join(root, 'examples/kms-secret'), '--kernel'],
+          ...[...CLI, 'build', join(root, 'examples/kms-secret'), '--kernel'],
           ...[join(machine, 'guest/bzImage'), '--kernel-config', join(machine, 'guest/config')],
           ...['--cmdline', CMDLINE, '--argument', argument, '--output', image],
         ],
@@ -58,25 +54,18 @@ export async function runKms(
       return image
     }
     const image = build('kms', { measured: MEASURED })
-    const { pcrs } = referenceValues(await describeFile(image), { label: 'kms-secret' })
-    const policy = createKeyPolicy({
-      account: account.accountId,
-      images: {
-        label: 'kms-secret',
-        pcrs: {
-          ...Object.fromEntries(
-            Object.entries(pcrs).map(([name, value]) => [Number(name.replace('PCR', '')), value]),
-          ),
-          3: hex(await computeRolePcr(role)),
-          4: hex(await computeInstancePcr(INSTANCE)),
-          16: hex(measuredPcr(new TextEncoder().encode(MEASURED))),
-        },
-      },
-      enclaveRoles: [role],
-      administrators: [`arn:aws:iam::${account.accountId}:root`],
-      locked: true,
-    })
-    await kms.setKeyPolicy(keyArn, policy.json)
+    // What the command prints is the policy, as it is.
+    const policy = execFileSync(
+      process.execPath,
+      [
+        ...[...CLI, 'policy', image, '--role', role, '--locked', '--parent-role'],
+        ...['--administrator', `arn:aws:iam::${account.accountId}:root`],
+        ...['--parent-instance', INSTANCE],
+        ...['--pcr', `16=${hex(measuredPcr(new TextEncoder().encode(MEASURED)))}`],
+      ],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    await kms.setKeyPolicy(keyArn, policy)
 
     let runs = 0
     const run = async (file: string, options: Partial<Launch> = {}): Promise<readonly string[]> => {

@@ -20,6 +20,7 @@ import { runHello } from './hello.ts'
 import { makeImage, makeProgram, makeSigner } from './image.ts'
 import { runKms } from './kms.ts'
 import { runNsm } from './nsm.ts'
+import { runServed } from './served.ts'
 import { runToken } from './token.ts'
 
 const NONCE = '00112233445566778899aabbccddeeff'
@@ -45,6 +46,8 @@ export async function runEif(machine: string, folder: string, results: Results):
   await runKms(machine, folder, root, launch, results)
   await runAcm(machine, folder, root, launch, results)
   await runToken(machine, folder, signers, root, results)
+  const who = { attestationRoot: root, moduleId: MODULE }
+  await runServed(machine, folder, who, launch, results)
   const { boot, application, extra } = await makeProgram(folder, NONCE)
   const signer = makeSigner(folder)
   const build = async (

@@ -31,16 +31,21 @@ export interface Console {
   readonly seconds: number
 }
 
+/** How a guest is started. */
+export interface BootOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly onLine?: (line: string) => void
+  /** Words for the kernel's command line. */
+  readonly words?: readonly string[]
+}
+
 /** Boots a guest and waits for it to switch itself off. */
-export function boot(
-  folder: string,
-  initrd: string,
-  options: { readonly env?: Record<string, string>; readonly onLine?: (line: string) => void } = {},
-): Promise<Console> {
+export function boot(folder: string, initrd: string, options: BootOptions = {}): Promise<Console> {
   const started = performance.now()
   const env = { ...process.env, GUEST_S: '420', ...options.env }
   // On a busy host the kernel finds the emulated timer late, and would panic.
-  const child = spawn(join(folder, 'run-guest.sh'), [initrd, 'no_timer_check'], {
+  const words = ['no_timer_check', ...(options.words ?? [])]
+  const child = spawn(join(folder, 'run-guest.sh'), [initrd, ...words], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   })

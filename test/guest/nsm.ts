@@ -10,6 +10,7 @@ import { boot, root } from './machine.ts'
 import { installed } from './package.ts'
 import type { Results } from './results.ts'
 import { writeInitrd } from './tree.ts'
+import { strippedEntry } from './vsock.ts'
 
 /** The module id that run-guest.sh gives its device. */
 const MODULE_ID = 'i-0123456789abcdef0-enc0123456789abcdef'
@@ -21,22 +22,33 @@ const init = `#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs devtmpfs /dev
 cd /app
 /bin/node inside/nsm-script.ts
+echo '@vsock'
+/bin/node guest/inside/vsock-alone.js
 /bin/busybox reboot -f
 `
 
-/** What needs a fresh device, all PCRs zero and unlocked, and so the plain guest: QEMU's device beside the simulator. */
+/**
+ * What needs the plain guest. A fresh device, all PCRs zero and unlocked: QEMU's device beside the simulator. And AF_VSOCK
+ * without a parent.
+ */
 export async function runNsmScript(
   machine: string,
   folder: string,
   results: Results,
 ): Promise<void> {
-  const app = [...installed(['nsm']), ...nsmPrograms()]
+  const alone = ['vsock-alone', 'report'].map((name) =>
+    strippedEntry(join(root, `test/guest/inside/${name}.ts`), `app/guest/inside/${name}.js`),
+  )
+  const app = [...installed(['nsm', 'vsock']), ...nsmPrograms(), ...alone]
   const authority = await createCertificateAuthority()
   const signer = join(folder, 'signer')
   await authority.writeSigner(signer, MODULE_ID)
   const env = { QEMU_NSM_SIGNER: signer }
   const answers = await boot(machine, writeInitrd('nsm-script', init, app), { env })
-  results.ended('nsm script', answers)
+  const next = answers.lines.indexOf('@vsock')
+  results.ended('nsm script', { ...answers, lines: answers.lines.slice(0, next) })
+  for (const line of answers.lines.slice(next)) results.hear('vsock', line)
+  results.ended('vsock without a parent', { ...answers, lines: answers.lines.slice(next) })
 
   const device = new Map<string, Uint8Array>()
   for (const line of answers.lines) {

@@ -29,8 +29,16 @@ export function installed(names: readonly string[]): Entry[] {
   }
 }
 
-/** The tarball of one package, built from the sources as they are. */
+const packed = new Map<string, string>()
+
+/** The tarball of one package, built from the sources as they are, once in a run. */
 function pack(name: string): string {
+  const tarball = packed.get(name) ?? packOnce(name)
+  packed.set(name, tarball)
+  return tarball
+}
+
+function packOnce(name: string): string {
   const folder = join(root, 'packages', name)
   const copy = mkdtempSync(join(tmpdir(), 'guest-pack-'))
   try {

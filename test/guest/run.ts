@@ -3,13 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runEif } from '../guest-eif/run.ts'
+import { runReproducible } from '../guest-eif/reproducible.ts'
 import { runRunCommand } from '../guest-eif/run-command.ts'
+import { runVsockLoopback } from '../guest-eif/vsock-loopback.ts'
 import { runVsockEnclave } from '../guest-eif/vsock.ts'
 import { findMachine } from './machine.ts'
 import { runNsmScript } from './nsm.ts'
 import { Results } from './results.ts'
 import { missingForTree } from './tree.ts'
-import { runVsock } from './vsock.ts'
 
 const machine = findMachine()
 const missing = 'reason' in machine ? machine.reason : missingForTree()
@@ -23,8 +24,9 @@ if ('reason' in machine || missing !== undefined) {
   try {
     await runNsmScript(machine.folder, folder, results)
     await runEif(machine.folder, folder, results)
+    await runReproducible(machine.folder, folder, results)
     await runRunCommand(machine.folder, folder, results)
-    await runVsock(machine.folder, results)
+    await runVsockLoopback(machine.folder, folder, results)
     await runVsockEnclave(machine.folder, folder, results)
   } finally {
     rmSync(folder, { recursive: true })

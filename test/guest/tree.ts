@@ -52,6 +52,15 @@ export function writeInitrd(name: string, init: string, entries: readonly Entry[
   return file
 }
 
+/**
+ * An initrd with busybox, what Node links, and what is given: no Node of its own. It is not compressed, which is the quickest
+ * for one that is booted once.
+ */
+export function writeBareInitrd(file: string, init: string, entries: readonly Entry[]): void {
+  const own = [{ path: 'init', mode: 0o755, data: Buffer.from(init) }, ...entries]
+  writeFileSync(file, writeCpio([...surroundings(), ...own]))
+}
+
 /** The part that is the same for every guest, made once for each Node and busybox. */
 function base(): string {
   const files = [node, busybox() ?? '']
@@ -60,19 +69,28 @@ function base(): string {
   const path = join(work, `base-${key.digest('hex').slice(0, 16)}.cpio.gz`)
   if (existsSync(path)) return path
   mkdirSync(work, { recursive: true })
-  const entries: Entry[] = [
-    { path: 'bin/busybox', mode: 0o755, data: readFileSync(files[1] ?? '') },
-    { path: 'bin/node', mode: 0o755, data: stripped(node) },
+  const entries = [...surroundings(), { path: 'bin/node', mode: 0o755, data: stripped(node) }]
+  const draft = `${path}.${process.pid}`
+  writeFileSync(draft, gzipSync(writeCpio(entries), { level: 6 }))
+  renameSync(draft, path)
+  return path
+}
+
+/** The static busybox of this machine, as /bin/busybox. */
+export function busyboxEntry(): Entry {
+  return { path: 'bin/busybox', mode: 0o755, data: readFileSync(busybox() ?? '') }
+}
+
+/** busybox, and the libraries of Node in their places. */
+function surroundings(): Entry[] {
+  return [
+    busyboxEntry(),
     ...libraries(node).map((file) => ({
       path: file.slice(1),
       mode: 0o755,
       data: readFileSync(file),
     })),
   ]
-  const draft = `${path}.${process.pid}`
-  writeFileSync(draft, gzipSync(writeCpio(entries), { level: 6 }))
-  renameSync(draft, path)
-  return path
 }
 
 function stripped(file: string): Uint8Array {

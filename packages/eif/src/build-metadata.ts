@@ -32,33 +32,42 @@ export function encodeMetadata(metadata: BuildMetadata): Uint8Array {
   if (encoder.encode(JSON.stringify(custom)).length > MAX_CUSTOM) {
     throw new EifError('ERR_EIF_BUILD', `customMetadata has more than ${MAX_CUSTOM} bytes`)
   }
-  const bytes = encoder.encode(
-    JSON.stringify({
-      ImageName: metadata.imageName,
-      ImageVersion: metadata.imageVersion,
-      BuildMetadata: {
-        BuildTime: metadata.buildTime ?? '1970-01-01T00:00:00+00:00',
-        BuildTool: metadata.buildTool,
-        BuildToolVersion: metadata.buildToolVersion,
-        OperatingSystem: metadata.operatingSystem ?? 'Linux',
-        KernelVersion: metadata.kernelVersion,
-      },
-      DockerInfo: sorted(metadata.dockerInfo ?? null),
-      CustomMetadata: sorted(custom),
-    }),
-  )
+  const own = JSON.stringify({
+    ImageName: metadata.imageName,
+    ImageVersion: metadata.imageVersion,
+    BuildMetadata: {
+      BuildTime: metadata.buildTime ?? '1970-01-01T00:00:00+00:00',
+      BuildTool: metadata.buildTool,
+      BuildToolVersion: metadata.buildToolVersion,
+      OperatingSystem: metadata.operatingSystem ?? 'Linux',
+      KernelVersion: metadata.kernelVersion,
+    },
+  })
+  const embedded = `"DockerInfo":${sorted(metadata.dockerInfo ?? null)},"CustomMetadata":${sorted(custom)}`
+  const bytes = encoder.encode(`${own.slice(0, -1)},${embedded}}`)
   if (bytes.length > MAX_METADATA) {
     throw new EifError('ERR_EIF_BUILD', `The metadata has more than ${MAX_METADATA} bytes`)
   }
   return bytes
 }
 
-/** As serde_json writes a value: keys in order. */
-function sorted(json: Json): Json {
-  if (Array.isArray(json)) return json.map((item: Json) => sorted(item))
-  if (typeof json !== 'object' || json === null) return json
+/** As serde_json writes a value: compact, keys in the order of their UTF-8, `10` before `9` as an object here would not. */
+function sorted(json: Json): string {
+  if (Array.isArray(json)) return `[${json.map((item: Json) => sorted(item)).join()}]`
+  if (typeof json !== 'object' || json === null) return JSON.stringify(json) ?? 'null'
   const entries = Object.entries(json as Record<string, Json>)
-  return Object.fromEntries(
-    entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => [key, sorted(value)]),
-  )
+    .filter(([, value]) => value !== undefined)
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([key, value]) => `${JSON.stringify(key)}:${sorted(value)}`)
+  return `{${entries.join()}}`
+}
+
+/** By code points, which is the order of UTF-8. */
+function compareText(a: string, b: string): number {
+  const [left, right] = [a[Symbol.iterator](), b[Symbol.iterator]()]
+  for (;;) {
+    const [one, other] = [left.next().value, right.next().value]
+    if (one !== other) return (one?.codePointAt(0) ?? -1) - (other?.codePointAt(0) ?? -1)
+    if (one === undefined) return 0
+  }
 }

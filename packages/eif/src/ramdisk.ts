@@ -129,31 +129,27 @@ export function nitroCliApplicationEntries(
   return [...entries, ...made.map(([name, node]) => ({ name, node }))]
 }
 
-/** What `docker export` gives of a container that never ran, after linuxkit's replacements. */
+/**
+ * What `docker export` gives of a container that never ran, after linuxkit's replacements. Docker makes its mount points
+ * anew, and unlinks what stands there or on the way there unless it is a directory: hosts, resolv.conf and mtab are never
+ * the image's own, nor are their owners and permissions.
+ */
 function dockerExport(image: FileTree): FileTree {
   const tree = new FileTree()
-  for (const [path, node] of image.entries()) tree.put(path, node)
+  for (const [path, node] of image.entries()) {
+    // A symbolic link that was unpacked has all permissions, whatever its layer says.
+    tree.put(path, node.type === 'symlink' ? { ...node, mode: 0o777 } : node)
+  }
   for (const path of ['dev', 'dev/pts', 'dev/shm', 'etc', 'proc', 'sys']) {
     const node = tree.get(path)
-    if (node?.type === 'directory') tree.put(path, { ...node, mtime: LINUXKIT_TIME })
-    else if (node === undefined) tree.put(path, directory(0o755, LINUXKIT_TIME))
+    const kept = node?.type === 'directory' ? node : directory()
+    tree.put(path, { ...kept, mtime: LINUXKIT_TIME })
   }
   for (const path of ['.dockerenv', 'Dockerfile', 'dev/console', 'etc/hostname']) tree.remove(path)
-  const hosts = tree.get('etc/hosts')
-  const resolv = tree.get('etc/resolv.conf')
-  const attributes = (node: TreeNode | undefined) => ({
-    mode: node?.mode ?? 0o755,
-    uid: node?.uid ?? 0,
-    gid: node?.gid ?? 0,
-    mtime: LINUXKIT_TIME,
-  })
-  tree.put('etc/hosts', { ...file(HOSTS, 0), ...attributes(hosts) })
-  tree.put('etc/resolv.conf', { type: 'symlink', target: RESOLV_CONF, ...attributes(resolv) })
-  const mtab = tree.get('etc/mtab')
-  if (mtab === undefined) {
-    const link = { mode: 0o777, uid: 0, gid: 0, mtime: LINUXKIT_TIME }
-    tree.put('etc/mtab', { type: 'symlink', target: '/proc/mounts', ...link })
-  } else tree.put('etc/mtab', { ...mtab, mtime: LINUXKIT_TIME })
+  const made = { mode: 0o755, uid: 0, gid: 0, mtime: LINUXKIT_TIME }
+  tree.put('etc/hosts', file(HOSTS, 0o755, LINUXKIT_TIME))
+  tree.put('etc/resolv.conf', { ...made, type: 'symlink', target: RESOLV_CONF })
+  tree.put('etc/mtab', { ...made, mode: 0o777, type: 'symlink', target: '/proc/mounts' })
   return tree
 }
 

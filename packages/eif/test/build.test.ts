@@ -301,6 +301,46 @@ test("nitro-cli: linuxkit's ramdisks, CMD instead of ENTRYPOINT, USER and WORKDI
   })
 })
 
+test("nitro-cli: Docker's own files, whatever the image has in their places", async () => {
+  const data = bytes('own')
+  const layer = [
+    { path: 'app', mode: 0o755, data },
+    { path: 'etc/', type: '5', mode: 0o750, mtime: 9 },
+    { path: 'etc/hosts', mode: 0o640, uid: 7, data },
+    { path: 'etc/hostname', data },
+    { path: 'etc/resolv.conf', mode: 0o600, data },
+    { path: 'etc/mtab', data },
+    { path: 'link', type: '2', mode: 0o644, target: 'app' },
+    { path: 'proc', type: '2', target: 'etc' },
+    { path: 'dev/console', data },
+    { path: '.dockerenv', data },
+  ]
+  const archive = await writeArchive(
+    at('docker.tar'),
+    ociLayout({ layers: [layer], config: { Cmd: ['/app'], Env: ['A=1'] } }),
+  )
+  await build('docker.eif', { mode: 'nitro-cli', application: { image: archive } })
+  expect(await ramdisk('docker.eif', 1)).toEqual({
+    rootfs: '40755',
+    'rootfs/app': '100755 own',
+    'rootfs/dev/': '40755',
+    'rootfs/dev/pts/': '40755',
+    'rootfs/dev/shm/': '40755',
+    'rootfs/etc/': '40750',
+    'rootfs/etc/hosts': expect.stringContaining('100755 127.0.0.1       localhost') as string,
+    'rootfs/etc/mtab': '120777 /proc/mounts',
+    'rootfs/etc/resolv.conf': '120755 /run/resolvconf/resolv.conf',
+    'rootfs/link': '120777 app',
+    'rootfs/proc/': '40755',
+    'rootfs/sys/': '40755',
+    ...Object.fromEntries(
+      ['dev', 'run', 'sys', 'var', 'proc', 'tmp'].map((name) => [`rootfs/${name}`, '40755']),
+    ),
+    cmd: '100644 /app',
+    env: '100644 A=1',
+  })
+})
+
 const CONFIG: ContainerConfig = {
   ...{ entrypoint: undefined, cmd: undefined, env: undefined },
   ...{ workingDir: undefined, user: undefined },

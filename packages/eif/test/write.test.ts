@@ -119,6 +119,30 @@ test('metadata: the form of nitro-cli, keys of what is embedded sorted', () => {
   )
 })
 
+test('metadata: keys that are numbers or beyond 16 bits stand where serde_json has them', () => {
+  const labels = {
+    b: 'ü',
+    '\u{1f600}': 1,
+    '10': [{}],
+    '\uff61': [],
+    a: '\u007f\u0001"\\/',
+    '9': true,
+    ab: '',
+  }
+  const text = new TextDecoder().decode(
+    encodeMetadata({
+      ...{ imageName: '', imageVersion: '', buildTool: '', buildToolVersion: '' },
+      ...{ kernelVersion: '', dockerInfo: labels, customMetadata: { '2': 1, '10': 12345678901 } },
+    }),
+  )
+  // Written by serde_json 1.0.87.
+  expect(text.slice(text.indexOf('"DockerInfo"'))).toBe(
+    '"DockerInfo":{"10":[{}],"9":true,"a":"\u007f\\u0001\\"\\\\/","ab":"","b":"ü","\uff61":[],"\u{1f600}":1},' +
+      '"CustomMetadata":{"10":12345678901,"2":1}}',
+  )
+  expect(JSON.parse(text)).toMatchObject({ DockerInfo: labels })
+})
+
 test('ERR_EIF_BUILD for what no enclave boots', async () => {
   const of = (change: Partial<WriteImageOptions>) => outcome(() => write(change))
   expect(await of({ kernel: new Uint8Array() })).toBe('ERR_EIF_BUILD')

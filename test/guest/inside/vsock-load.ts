@@ -1,6 +1,6 @@
 // The packed @enclavejs/vsock on the kernel's own AF_VSOCK, by loopback: much data, many connections, and what goes wrong.
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { createServer as createPlainServer, type Server, type Socket } from 'node:net'
@@ -11,7 +11,6 @@ import {
   createConnection,
   createServer,
   FrameDecoder,
-  getLocalCid,
   listenVsock,
   VMADDR_PORT_ANY,
   type VsockServer,
@@ -23,6 +22,8 @@ const HERE = 1
 const NOBODY = 4_294_900_000
 const LIMIT = Number(process.env['LIMIT'])
 const STOP = Number(process.env['STOP']) * 1000
+/** An hour is enough for all of it; otherwise it is as much as there is time for, and not less than what is said. */
+const WHOLE = LIMIT >= 3600
 const peer = new URL('./vsock-peer.ts', import.meta.url)
 
 const descriptors = (): number => readdirSync('/proc/self/fd').length
@@ -45,61 +46,6 @@ async function settle(before: number): Promise<void> {
   for (let waited = 0; descriptors() !== before && waited < 3000; waited += 20) await wait(20)
   assert.equal(descriptors(), before, 'descriptors')
 }
-
-await check('addresses', async () => {
-  assert.equal(getLocalCid(), HERE)
-  const seen: (number | undefined)[] = []
-  const { port, close, server } = await serve((socket) => {
-    seen.push(socket.remoteCid, socket.remotePort, socket.localCid, socket.localPort)
-    socket.end()
-  })
-  const socket = await connect({ cid: HERE, port })
-  assert.deepEqual([socket.remoteCid, socket.remotePort, socket.localCid], [HERE, port, HERE])
-  const own = socket.localPort
-  socket.resume()
-  await once(socket, 'close')
-  assert.deepEqual(seen, [HERE, own, HERE, port])
-  assert.deepEqual(server.address(), {
-    ...{ address: '4294967295', family: 'VSOCK', cid: 4_294_967_295, port },
-  })
-  await close()
-})
-
-await check('errors of the kernel', async () => {
-  const refused = (cid: number, port: number): Promise<unknown> =>
-    connect({ cid, port }).catch((error: unknown) => error)
-  const nobody = (await refused(HERE, NOBODY)) as NodeJS.ErrnoException & { cid: number }
-  assert.equal(nobody.code, 'ECONNRESET')
-  assert.equal(nobody.syscall, 'connect')
-  assert.equal(nobody.cid, HERE)
-  assert.match(nobody.message, /port 4294900000 \(nobody listens/)
-  for (const cid of [2, 3, 77]) {
-    assert.equal(((await refused(cid, 5000)) as NodeJS.ErrnoException).code, 'ENODEV')
-  }
-  const failed = async (cid: number, port: number): Promise<string> => {
-    const server = createServer()
-    server.listen({ cid, port })
-    const [error] = (await once(server, 'error')) as [NodeJS.ErrnoException]
-    return error.code ?? ''
-  }
-  assert.equal(await failed(99, 5000), 'EADDRNOTAVAIL')
-  const { port, close } = await serve(() => {})
-  assert.equal(await failed(HERE, port), 'EADDRINUSE')
-  await close()
-  const source = `import { createServer } from '@enclavejs/vsock'
-    createServer().listen({ port: 80 }).on('error', (error) => console.log(error.code))`
-  const out = execFileSync(process.execPath, ['--input-type=module', '-e', source], {
-    ...{ uid: 65534, gid: 65534, cwd: '/app', encoding: 'utf8' },
-  })
-  assert.equal(out.trim(), 'EACCES')
-  // No udev, so that /dev/vsock is root's.
-  const local = `import { getLocalCid } from '@enclavejs/vsock'
-    try { getLocalCid() } catch (error) { console.log(error.code, error.message.includes('/dev/vsock')) }`
-  const said = execFileSync(process.execPath, ['--input-type=module', '-e', local], {
-    ...{ uid: 65534, gid: 65534, cwd: '/app', encoding: 'utf8' },
-  })
-  assert.equal(said.trim(), 'EACCES true')
-})
 
 await check('allowedCids', async () => {
   const { port, close } = await serve(() => assert.fail('taken'), { allowedCids: [3, 16] })
@@ -143,7 +89,7 @@ await check('1 GiB through TLS with checksums, or what there is time for', async
   ])) as unknown as [[Sum], [Sum]]
   const seconds = (performance.now() - started) / 1000
   assert.deepEqual(received, sent)
-  assert.ok(received.bytes >= 2 ** 20)
+  assert.ok(received.bytes >= (WHOLE ? 2 ** 30 : 8 * 2 ** 20), `${mib(received.bytes)} MiB`)
   await Promise.all([worker.terminate(), sender.terminate()])
   await settle(before)
   const size = mib(received.bytes)
@@ -199,6 +145,7 @@ await check('5,000 connections opened and closed, or what there is time for', as
     global.gc?.()
     grown.push(mib(process.memoryUsage.rss() - memory))
   }
+  assert.ok(made >= (WHOLE ? 5000 : 500), `${made} connections`)
   assert.equal(answered, (made / 5) * 4)
   await settle(before)
   await close()

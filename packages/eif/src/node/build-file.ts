@@ -162,7 +162,7 @@ async function build(
     imageVersion: application.id ?? '0',
     buildTool: '@enclavejs/eif',
     buildToolVersion: await ownVersion(),
-    kernelVersion: release ?? 'Unknown',
+    kernelVersion: (options.mode === 'oci' ? release : release?.split('-', 1)[0]) ?? 'Unknown',
     ...options.metadata,
   })
   const partial = `${output}.${process.pid}.partial`
