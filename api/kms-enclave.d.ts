@@ -25,16 +25,21 @@ interface AttestKmsClientOptions extends Omit<KmsClientOptions, 'credentials' | 
 /**
  * Turns a `KMSClient` of the AWS SDK for JavaScript v3 into an attested one: from then on its Decrypt, GenerateDataKey,
  * GenerateDataKeyPair, GenerateRandom and DeriveSharedSecret send `Recipient`, and have the opened bytes where the SDK would
- * have the plaintext. `KeyId` is filled in, and compared in the answer. Other operations pass as they are. Signing,
- * credentials and attempts remain the SDK's.
+ * have the plaintext. Signing, credentials and attempts remain the SDK's.
  *
- * The SDK's types ask for no encryption context; give one nevertheless.
+ * Every operation is held to the one key: `KeyId` is filled in (`SourceKeyId` and `DestinationKeyId` of ReEncrypt as well), another
+ * key, a bare id or an alias in its place is a `TypeError`, and the key that an answer names is compared. Symmetric operations
+ * want an `EncryptionContext`, which the SDK's types do not ask for; to have none say
+ * `EncryptionContext: NO_ENCRYPTION_CONTEXT as never`. Else the operations that KMS cannot attest pass as they are.
+ *
+ * A client with `cacheMiddleware` is refused: the SDK would keep for its calls what they went with before. A call is refused
+ * when the client's request handler was replaced, or when `Recipient` did not come as far as it.
  *
  * Calls may throw {@link KmsError} beside the SDK's errors: `ERR_KMS_UNATTESTED_PLAINTEXT`, `ERR_KMS_CMS`, `ERR_KMS_KEY_MISMATCH`,
  * `ERR_KMS_EVIDENCE`, `ERR_KMS_RESPONSE`, `ERR_KMS_PLAINTEXT_LENGTH`, and those of the connection.
  *
  * @returns the same client; its `destroy` ends keys and sockets
- * @throws {TypeError} naming the option
+ * @throws {TypeError} naming the option, or what the client has that cannot be made safe
  * @example
  * ```ts
  * import { KMSClient } from '@aws-sdk/client-kms'
@@ -487,6 +492,8 @@ interface Grant {
 interface ListGrantsOutput {
     /** All of them, of all pages. */
     readonly Grants: readonly Grant[];
+    /** So that it is what `verifyKeyPolicy` takes. */
+    readonly Truncated: false;
 }
 interface GetPublicKeyOutput {
     readonly KeyId: string;
@@ -1178,7 +1185,10 @@ interface Grant {
 /** An answer of ListGrants. */
 interface GrantList {
     readonly Grants?: readonly Grant[] | undefined;
+    /** Must be there: an answer that does not say whether it is the last is refused. */
     readonly Truncated?: boolean | undefined;
+    /** Stands in an answer that is not the last, and in no other. */
+    readonly NextMarker?: string | undefined;
 }
 
 /** Where key material comes from, as DescribeKey says it. */

@@ -16,7 +16,11 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   kms: () => import('./kms.ts'),
   eif: () => import('./eif.ts'),
   acm: () => import('./acm.ts'),
+  'attested-tls': () => import('./attested-tls.ts'),
 }
+
+/** Without a NAME: the rows of `vsock-proxy` are among those of `vsock`. */
+const ALL = Object.keys(BENCHMARKS).filter((name) => name !== 'vsock-proxy')
 
 function readArguments(): { readonly names: readonly string[]; readonly json: boolean } {
   const { values, positionals } = parseArgs({
@@ -25,7 +29,7 @@ function readArguments(): { readonly names: readonly string[]; readonly json: bo
   })
   const [name, ...more] = positionals
   if (more.length > 0) throw new TypeError('one NAME at a time')
-  if (name === undefined) return { names: Object.keys(BENCHMARKS), json: values.json }
+  if (name === undefined) return { names: ALL, json: values.json }
   if (!Object.hasOwn(BENCHMARKS, name)) throw new TypeError(`no benchmark is named ${name}`)
   return { names: [name], json: values.json }
 }

@@ -21,16 +21,17 @@ export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>):
 
 /** @throws {Error} when npm does not pack a package. */
 export async function pack(root: string, folder: string): Promise<readonly PackedPackage[]> {
-  const packed: PackedPackage[] = []
-  for (const one of publicPackages(root)) {
-    const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]
-    const { status, stdout, stderr } = await run('npm', args, join(root, 'packages', one.folder))
-    if (status !== 0) throw new Error(`npm pack in packages/${one.folder}: ${stderr}`)
-    const [result] = JSON.parse(stdout) as { filename: string }[]
-    if (result === undefined) throw new Error(`npm pack in packages/${one.folder} made no file`)
-    packed.push({ ...one, tarball: join(folder, result.filename) })
-  }
-  return packed
+  const packages = publicPackages(root)
+  const folders = packages.map((one) => `./packages/${one.folder}`)
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...folders]
+  const { status, stdout, stderr } = await run('npm', args, root)
+  if (status !== 0) throw new Error(`npm pack ${folders.join(' ')}: ${stderr}`)
+  const made = JSON.parse(stdout) as { readonly name: string; readonly filename: string }[]
+  return packages.map((one) => {
+    const file = made.find(({ name }) => name === one.manifest.name)?.filename
+    if (file === undefined) throw new Error(`npm pack made no file of ${one.manifest.name}`)
+    return { ...one, tarball: join(folder, file) }
+  })
 }
 
 /** Unpacks a tarball where Node looks for the package. */

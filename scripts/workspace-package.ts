@@ -6,6 +6,8 @@ import { join } from 'node:path'
 /** The parts of a package.json that the checks look at. */
 export interface Manifest {
   readonly name: string
+  readonly version?: string
+  readonly repository?: string | { readonly url?: string; readonly directory?: string }
   readonly private?: boolean
   readonly license?: string
   readonly engines?: Readonly<Record<string, string>>

@@ -57,6 +57,23 @@ test('attestation prints every row that carries a goal, as one JSON object a lin
   }
 }, 240_000)
 
+test('attested-tls compares every way with the plain one', async () => {
+  const { status, stdout, stderr } = await run('attested-tls', '--json')
+  expect(stderr).toBe('')
+  expect(status).toBe(0)
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line)
+  const connections = ['requests', 'request-latency', 'next-connection', 'first-request']
+  const sealed = ['sealed-requests', 'sealed-latency', 'sealed-first']
+  expect(lines.map(({ row }) => row)).toEqual([...connections, ...sealed, 'document'])
+  for (const { row, value, note } of lines) {
+    expect(value, row).toBeGreaterThan(0)
+    if (row !== 'document') expect(note, row).toMatch(/ against .*, slices /)
+  }
+}, 120_000)
+
 test.each([[['no-such-benchmark']], [['toString']], [['attestation', 'nsm']], [['--no-such']]])(
   'wrong use ends with exit status 2 and the list of names: %j',
   async (input) => {

@@ -26,6 +26,8 @@ let getEvidence: (input: { publicKey: Uint8Array }) => Promise<Uint8Array>
 /** How many bytes KMS sends in a connection with one Decrypt. */
 let wire: number
 const opened = new Set<KmsClient>()
+/** After how many milliseconds without a call a connection was left. It is waited for while the others are attacked. */
+let idle: Promise<number>
 
 interface Attack {
   readonly mischief?: Mischief
@@ -106,8 +108,12 @@ beforeAll(async () => {
   const encrypted = await client.encrypt({ Plaintext: SECRET, EncryptionContext })
   ciphertext = encrypted.CiphertextBlob
   carried.length = 0
-  const fresh = enclave({ carried })
+  let last: Duplex | undefined
+  const fresh = enclave({ carried, began: (_record, stream) => (last = stream) })
   expect(await outcome(fresh)).toBe(SECRET.toString())
+  opened.delete(fresh)
+  const since = performance.now()
+  idle = once(last as unknown as Duplex, 'close').then(() => performance.now() - since)
   wire = carried.flatMap(({ toEnclave }) => toEnclave).reduce((sum, { length }) => sum + length, 0)
 })
 afterEach(async () => {
@@ -345,6 +351,12 @@ describe('an answer without end', () => {
     const before = process.memoryUsage().rss
     const code = await outcome(enclave({}, { deadline: 30_000 }))
     expect(code).toBe('ERR_KMS_RESPONSE_SIZE')
-    expect(process.memoryUsage().rss - before).toBeLessThan(200e6)
+    expect(process.memoryUsage().rss - before).toBeLessThan(50e6)
   })
+})
+
+test('a connection without a call is left after 20 seconds, although KMS would keep it for a minute', async () => {
+  const milliseconds = await idle
+  expect(milliseconds).toBeGreaterThan(15_000)
+  expect(milliseconds).toBeLessThan(45_000)
 })

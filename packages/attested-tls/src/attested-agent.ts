@@ -74,7 +74,10 @@ export class AttestedAgent extends Agent {
     const isKept = left > 0 && (super.keepSocketAlive(socket) as unknown) === true
     if (!isKept) return false
     const timer = setTimeout(() => socket.destroy(), left).unref()
-    const stop = (): void => clearTimeout(timer)
+    const stop = (): void => {
+      clearTimeout(timer)
+      socket.off('close', stop)
+    }
     this.#idle.set(socket, stop)
     socket.once('close', stop)
     return true

@@ -1,7 +1,8 @@
-import { Agent, fetch as undiciFetch, Pool, type Dispatcher } from 'undici'
+import { fetch as undiciFetch, Pool, type Agent, type Dispatcher } from 'undici'
 import { answer, openAttestedStream, type StreamCallback } from './attested-stream.ts'
 import { readClientOptions, type AttestedClientOptions } from './client-options.ts'
 import { AttestedTlsError } from './error.ts'
+import { ReusingAgent } from './reusing-agent.ts'
 
 /** `fetch` whose connections are attested, and their end. */
 export interface AttestedFetch extends AsyncDisposable {
@@ -47,7 +48,7 @@ export function createAttestedDispatcher(options: AttestedClientOptions): Dispat
     const peer = { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port || 443) }
     void answer(openAttestedStream(peer, settings, ended.signal), callback, 2 * reattestAfter)
   }
-  const agent = new Agent({
+  const agent = new ReusingAgent({
     // Alone, a client would be reconnected and never be too old.
     factory: (origin, one) => new Pool(origin, one as Pool.Options),
     connect: connect as NonNullable<Pool.Options['connect']>,

@@ -1,10 +1,13 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { certificateId, createToken, type AcmToken } from '@enclavejs/acm-enclave/token'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { CKM } from '../../acm-enclave/src/token/cryptoki.ts'
 import { MadeAuthority, type MadeKey } from '../../acm-enclave/test/token/made-key.ts'
 import { OtherDebian } from '../../acm-enclave/test/token/other-debian.ts'
 import { absent, freePort, Workplace } from '../../acm-enclave/test/token/program.ts'
+import { User } from '../../acm-enclave/test/token/user.ts'
 import {
   configureApache,
   handshake,
@@ -156,6 +159,20 @@ describe('a renewed key', () => {
     await expect.poll(() => agent?.log, { timeout: 5000 }).toContain('the key is now')
     await new Promise((resolve) => setTimeout(resolve, 2200))
     expect(token.ids).toHaveLength(2)
+  })
+
+  test('without --reload it goes with time, and not while a worker is connected that has signed with it', async () => {
+    await start('--keep-old', '2')
+    const relay = { serve: (stream: Duplex) => stream.pipe(connect(workplace.socket)).pipe(stream) }
+    const worker = await User.of(relay, PIN)
+    const [key = 0] = await worker.find({ 0: 3 })
+    await worker.signInit({ type: CKM.ECDSA, pss: undefined }, key)
+    const old = renew()
+    await expect.poll(() => agent?.log, { timeout: 5000 }).toContain('the key is now')
+    await new Promise((resolve) => setTimeout(resolve, 3500))
+    expect(token.ids).toHaveLength(2)
+    worker.rpc.close()
+    await expect.poll(() => agent?.log, { timeout: 5000 }).toContain(`${hex(old)} is removed`)
   })
 
   test('while the agent was away: the web server is reloaded after its start', async () => {

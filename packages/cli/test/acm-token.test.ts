@@ -123,6 +123,9 @@ describe('acm agent', () => {
 
 test.each([
   [['--pin-file', 'PIN'], 'acm token needs --bucket'],
+  [['--pin-file', 'PIN', '--allow-cid', 'parent'], '--allow-cid: a number expected'],
+  [['--pin-file', 'PIN', '--allow-cid', '3', '--any-cid'], '--allow-cid and --any-cid: one of'],
+  [['--pin-file', 'PIN', '--unix', '/tmp/x', '--any-cid'], 'are of vsock'],
   [[], '--pin-file is missing'],
 ])('acm token, wrong use: %j', async (args, message) => {
   const own = args.map((word) => (word === 'PIN' ? workplace.path('pin') : word))

@@ -36,13 +36,11 @@ export async function callAttested<T>(
 ): Promise<Opened<T>> {
   for (let again = true; ; again = false) {
     const left = remaining(time)
-    const lease = await within(
-      source.acquire(),
-      left,
-      'No Evidence for the call',
-      time.signal,
-      (late) => late.release(),
-    )
+    const lease =
+      source.ready() ??
+      (await within(source.acquire(), left, 'No Evidence for the call', time.signal, (late) =>
+        late.release(),
+      ))
     try {
       const body = attestedBody(parameters, lease)
       const members = await channel.call(operation, body, time)
@@ -79,18 +77,18 @@ export function recipientOf({
   }
 }
 
-/** A request's JSON with `Recipient` as its last member, whose text is made once for each document. */
+/** A request's JSON with `Recipient` as its last member, whose octets are made once for each document. */
 function attestedBody(
   parameters: Readonly<Record<string, unknown>>,
   { document }: RecipientLease,
-): string {
-  let text = recipients.get(document)
-  if (text === undefined) {
-    text = `"Recipient":${JSON.stringify(recipientOf({ document }))}}`
-    recipients.set(document, text)
+): Uint8Array {
+  let recipient = recipients.get(document)
+  if (recipient === undefined) {
+    recipient = Buffer.from(`"Recipient":${JSON.stringify(recipientOf({ document }))}}`)
+    recipients.set(document, recipient)
   }
-  const others = JSON.stringify(parameters)
-  return others === '{}' ? `{${text}` : `${others.slice(0, -1)},${text}`
+  const others = JSON.stringify(parameters).slice(0, -1)
+  return Buffer.concat([Buffer.from(others === '{' ? others : `${others},`), recipient])
 }
 
 /**
@@ -139,7 +137,7 @@ export function ofLength(operation: string, secret: Uint8Array, length: SecretLe
 }
 
 const documents = new WeakMap<Uint8Array, string>()
-const recipients = new WeakMap<Uint8Array, string>()
+const recipients = new WeakMap<Uint8Array, Uint8Array>()
 
 /** One document serves for many calls. */
 function base64(document: Uint8Array): string {

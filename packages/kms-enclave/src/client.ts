@@ -235,7 +235,13 @@ export class KmsClient implements AsyncDisposable {
       }
       const members = await channel.call('ListGrants', JSON.stringify(parameters), time)
       for (const grant of members.list('Grants')) grants.push(readGrant(grant))
-      if (!members.holds('Truncated') || !members.boolean('Truncated')) return { Grants: grants }
+      if (!members.boolean('Truncated')) {
+        if (!members.holds('NextMarker')) return { Grants: grants, Truncated: false }
+        throw new KmsError(
+          'ERR_KMS_RESPONSE',
+          'The answer to ListGrants: a NextMarker, although Truncated is false',
+        )
+      }
       const next = members.text('NextMarker', 1024)
       if (next === marker) break
       marker = next

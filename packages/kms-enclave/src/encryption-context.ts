@@ -18,27 +18,28 @@ const JSON_MAX = 8192
  */
 export function readEncryptionContext(
   value: EncryptionContext | typeof NO_ENCRYPTION_CONTEXT,
+  member = 'EncryptionContext',
 ): EncryptionContext | undefined {
   if (value === NO_ENCRYPTION_CONTEXT) return undefined
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TypeError(
-      'EncryptionContext must be an object of texts, or NO_ENCRYPTION_CONTEXT where there is to be none',
+      `${member} must be an object of texts, or NO_ENCRYPTION_CONTEXT where there is to be none`,
     )
   }
   const entries: readonly (readonly [string, unknown])[] = Object.entries(value)
   if (entries.length === 0) {
     throw new TypeError(
-      'EncryptionContext has no pairs; give NO_ENCRYPTION_CONTEXT where there is to be none',
+      `${member} has no pairs; give NO_ENCRYPTION_CONTEXT where there is to be none`,
     )
   }
   for (const [name, text] of entries) {
     if (typeof text !== 'string') {
-      throw new TypeError(`EncryptionContext[${JSON.stringify(name)}] must be a text`)
+      throw new TypeError(`${member}[${JSON.stringify(name)}] must be a text`)
     }
   }
   const copy = Object.fromEntries(entries) as Record<string, string>
   if (JSON.stringify(copy).length > JSON_MAX) {
-    throw new RangeError(`EncryptionContext must have at most ${JSON_MAX} characters as JSON`)
+    throw new RangeError(`${member} must have at most ${JSON_MAX} characters as JSON`)
   }
   return copy
 }

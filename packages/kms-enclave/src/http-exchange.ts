@@ -16,12 +16,11 @@ export interface HttpResponse {
 }
 
 /**
- * Sends one request through a dispatcher of undici. Rejects with whatever ended it: an error of undici or of the stream, the reason
- * of `signal`, `ERR_KMS_DEADLINE`, `ERR_KMS_RESPONSE_SIZE`.
+ * Makes one exchange, which `begin` hands to a client of undici, at once or later. Rejects with whatever ended it: an error of undici
+ * or of the stream, the reason of `signal`, `ERR_KMS_DEADLINE`, `ERR_KMS_RESPONSE_SIZE`.
  */
 export function exchange(
-  dispatcher: Pick<Dispatcher, 'dispatch'>,
-  request: Dispatcher.DispatchOptions,
+  begin: (one: Exchange) => void,
   timeout: number,
   signal?: AbortSignal,
 ): Promise<HttpResponse> {
@@ -29,7 +28,7 @@ export function exchange(
     if (signal?.aborted === true) return reject(signal.reason as Error)
     const one = new Exchange(resolve, reject, signal, timeout)
     try {
-      dispatcher.dispatch(request, one)
+      begin(one)
     } catch (error) {
       one.fail(error)
     }
@@ -37,7 +36,9 @@ export function exchange(
 }
 
 /** One request on its way, from the queue to the last byte of the answer. */
-class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements Dispatcher.DispatchHandler {
+  /** Called once when undici has done with it: with its answer wholly read, or without. */
+  left: ((answered: boolean) => void) | undefined
   #failure: unknown
   readonly #resolve: (response: HttpResponse) => void
   readonly #reject: (error: Error) => void
@@ -61,6 +62,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#signal = signal
     this.#timer = setTimeout(() => this.fail(deadlineError('KMS did not answer', timeout)), timeout)
     signal?.addEventListener('abort', this.#aborted, { once: true })
+  }
+
+  /** Whether it has its outcome. */
+  get done(): boolean {
+    return this.#done
   }
 
   /** Ends the exchange, and with it the socket that it is on: what else comes there belongs to nobody. */
@@ -92,6 +98,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    // The next request goes out on the socket before this answer is looked at.
+    this.#leave(true)
     if (!this.#end()) return
     const [first] = this.#chunks
     const body = this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks)
@@ -99,9 +107,16 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#leave(false)
     if (!this.#end()) return
     this.#failure = error
     this.#reject(error as Error)
+  }
+
+  #leave(answered: boolean): void {
+    const { left } = this
+    this.left = undefined
+    left?.(answered)
   }
 
   #end(): boolean {

@@ -1,11 +1,13 @@
 import type { TLSSocket } from 'node:tls'
-import Pool from 'undici/lib/dispatcher/pool.js'
+import type { buildConnector, Dispatcher } from 'undici'
+import Client from 'undici/lib/dispatcher/client.js'
 import type { RequiredDeadlines } from './deadline.ts'
 import { KmsError } from './error.ts'
 import {
   answerCallback,
   BODY_MAX,
   exchange,
+  type Exchange,
   HEAD_MAX,
   sizeError,
   type HttpResponse,
@@ -32,16 +34,30 @@ export interface HttpPoolOptions {
   readonly deadlines: RequiredDeadlines
 }
 
-/** Sends requests, `POST /` unless told otherwise, to one host over few sockets that are kept open, one request at a time on each. */
+/** A client of undici has one socket, and opens a new one when it has none. */
+type OneSocket = InstanceType<typeof Client>
+
+/**
+ * Sends requests, `POST /` unless told otherwise, to one host over few sockets that are kept open, one request at a time on each.
+ *
+ * undici's own pool hands the next request to a socket only after the one before it was forgotten there; undici then takes the
+ * socket for one that was idle, and waits for two rounds of the event loop.
+ */
 export class HttpPool {
-  readonly #pool: InstanceType<typeof Pool>
   readonly #host: string
   readonly #ended = new AbortController()
+  readonly #make: () => OneSocket
+  readonly #maxSockets: number
+  readonly #clients: OneSocket[] = []
+  /** The one used last comes last, and is taken first. */
+  readonly #free: OneSocket[] = []
+  /** In the order in which they came. */
+  readonly #waiting: Map<Exchange, Dispatcher.DispatchOptions> = new Map()
 
   constructor({ host, open, maxSockets, deadlines }: HttpPoolOptions) {
     this.#host = host
-    this.#pool = new Pool(`https://${host}`, {
-      connections: maxSockets,
+    this.#maxSockets = maxSockets
+    const options = {
       pipelining: 1,
       maxHeaderSize: HEAD_MAX,
       maxResponseSize: BODY_MAX,
@@ -51,10 +67,11 @@ export class HttpPool {
       headersTimeout: deadlines.requestTimeout * 2,
       bodyTimeout: deadlines.requestTimeout * 2,
       useMilo: false,
-      connect: (_target, callback) => {
+      connect: (_target: unknown, callback: buildConnector.Callback) => {
         void answerCallback(open(this.#ended.signal), callback)
       },
-    })
+    }
+    this.#make = () => new Client(`https://${host}`, options)
   }
 
   /**
@@ -70,9 +87,14 @@ export class HttpPool {
   ): Promise<HttpResponse> {
     const hasBody = method === 'POST' || method === 'PUT'
     const request = { path, method, headers, body: hasBody ? body : null }
+    let waiting: Exchange | undefined
+    const begin = (one: Exchange): void => {
+      if (!this.#begin(one, request)) waiting = one
+    }
     try {
-      return await exchange(this.#pool, request, timeout, signal)
+      return await exchange(begin, timeout, signal)
     } catch (error) {
+      if (waiting !== undefined) this.#waiting.delete(waiting)
       if (signal?.aborted === true && error === signal.reason) throw error
       throw this.#failure(error)
     }
@@ -82,7 +104,43 @@ export class HttpPool {
   async close(): Promise<void> {
     const error = closedError()
     this.#ended.abort(error)
-    await this.#pool.destroy(error)
+    for (const one of this.#waiting.keys()) one.fail(error)
+    await Promise.all(this.#clients.map((client) => client.destroy(error)))
+  }
+
+  /** Whether there was a socket for it; otherwise it waits for one. */
+  #begin(one: Exchange, request: Dispatcher.DispatchOptions): boolean {
+    if (this.#ended.signal.aborted) throw closedError()
+    const client = this.#free.pop() ?? this.#another()
+    if (client === undefined) this.#waiting.set(one, request)
+    else this.#dispatch(client, one, request)
+    return client !== undefined
+  }
+
+  /** A socket more, where there may be one. */
+  #another(): OneSocket | undefined {
+    if (this.#clients.length >= this.#maxSockets) return undefined
+    const client = this.#make()
+    this.#clients.push(client)
+    return client
+  }
+
+  #dispatch(client: OneSocket, one: Exchange, request: Dispatcher.DispatchOptions): void {
+    one.left = (answered) => {
+      if (answered) this.#next(client)
+      // undici is not yet ready for another when it reports a failure.
+      else queueMicrotask(() => this.#next(client))
+    }
+    client.dispatch(request, one)
+  }
+
+  #next(client: OneSocket): void {
+    for (const [one, request] of this.#waiting) {
+      this.#waiting.delete(one)
+      // One that was given up a moment ago is not sent.
+      if (!one.done) return this.#dispatch(client, one, request)
+    }
+    this.#free.push(client)
   }
 
   #failure(error: unknown): Error {

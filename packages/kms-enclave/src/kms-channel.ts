@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClockSkew } from './clock-skew.ts'
-import type { Credentials, CredentialsProvider } from './credentials/credentials.ts'
+import type { CredentialsCache } from './credentials/cache.ts'
+import type { Credentials } from './credentials/credentials.ts'
 import { deadlineError, within, type RequiredDeadlines } from './deadline.ts'
 import { KmsError } from './error.ts'
 import type { HttpResponse } from './http-exchange.ts'
@@ -16,7 +17,7 @@ export interface KmsChannelOptions {
   readonly pool: HttpPool
   readonly signer: RequestSigner
   readonly clock: ClockSkew
-  readonly credentials: CredentialsProvider
+  readonly credentials: CredentialsCache
   readonly deadlines: RequiredDeadlines
   readonly maxAttempts: number
 }
@@ -46,11 +47,15 @@ export class KmsChannel {
   /**
    * One operation, with as many attempts as its failures call for.
    *
-   * @param body - the JSON of the request
+   * @param body - the JSON of the request; octets are not copied
    * @throws {KmsError} what is left when there is no remedy, or none in time
    */
-  async call(operation: string, body: string, time: CallTime): Promise<ResponseMembers> {
-    const bytes = Buffer.from(body)
+  async call(
+    operation: string,
+    body: string | Uint8Array,
+    time: CallTime,
+  ): Promise<ResponseMembers> {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
     let refreshed = false
     let corrected = false
     let forceRefresh = false
@@ -94,7 +99,9 @@ export class KmsChannel {
     let response: HttpResponse | undefined
     let failure: unknown
     try {
-      const credentials = await this.#credentials(forceRefresh, time)
+      const { credentials: cache } = this.#options
+      const credentials =
+        (forceRefresh ? undefined : cache.ready()) ?? (await this.#credentials(forceRefresh, time))
       const signingDate = clock.signingDate()
       const headers = await signer.sign(
         {
@@ -126,7 +133,7 @@ export class KmsChannel {
 
   #credentials(forceRefresh: boolean, time: CallTime): Promise<Credentials> {
     const left = remaining(time)
-    const asked = this.#options.credentials(forceRefresh ? { forceRefresh } : {})
+    const asked = this.#options.credentials.get({ forceRefresh })
     return within(asked, left, 'The call did not end', time.signal)
   }
 }

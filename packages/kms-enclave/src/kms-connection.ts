@@ -36,13 +36,12 @@ export function openConnection(options: Omit<KmsClientOptions, 'getEvidence'>): 
     maxSockets: readCount('maxSockets', maxSockets, 64),
     deadlines,
   })
-  const cache = new CredentialsCache(provider(credentials), { now })
   const channel = new KmsChannel({
     host: key.host,
     pool,
     signer: new RequestSigner(key.region),
     clock: new ClockSkew(now),
-    credentials: (request) => cache.get(request),
+    credentials: new CredentialsCache(provider(credentials), { now }),
     deadlines,
     maxAttempts: readCount('maxAttempts', maxAttempts, 10),
   })

@@ -70,6 +70,8 @@ export interface Grant {
 export interface ListGrantsOutput {
   /** All of them, of all pages. */
   readonly Grants: readonly Grant[]
+  /** So that it is what `verifyKeyPolicy` takes. */
+  readonly Truncated: false
 }
 
 export interface GetPublicKeyOutput {

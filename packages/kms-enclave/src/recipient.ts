@@ -82,6 +82,16 @@ export class RecipientSource implements Disposable {
   }
 
   /**
+   * A lease from the key that serves now, if there is one.
+   *
+   * Throws {@link KmsError}: `ERR_KMS_CLOSED` after {@link close}.
+   */
+  ready(): RecipientLease | undefined {
+    if (this.#closed) throw closedError()
+    return this.#lease()
+  }
+
+  /**
    * A lease for one call. Callers who come at the same time share the making of a key and the asking for Evidence.
    *
    * @param options.signal - gives up waiting; what was being made serves the next caller, or with `singleUse` is destroyed
@@ -93,8 +103,7 @@ export class RecipientSource implements Disposable {
     const { signal } = options
     for (;;) {
       signal?.throwIfAborted()
-      if (this.#closed) throw closedError()
-      const lease = this.#lease()
+      const lease = this.ready()
       if (lease !== undefined) return lease
       if (this.#singleUse) {
         const lease = (await unlessAborted(this.#begin(), signal, (term) => term.destroy())).lease()

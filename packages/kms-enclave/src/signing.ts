@@ -1,4 +1,4 @@
-import { createHash, createHmac, createSecretKey } from 'node:crypto'
+import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { SignatureV4 } from '@smithy/signature-v4'
 import type { Credentials } from './credentials/credentials.ts'
 
@@ -34,9 +34,20 @@ export class NodeSha256 {
 
 function start(secret: Source | undefined): Digest {
   if (secret === undefined) return createHash('sha256')
-  // Node finds out that octets are no KeyObject by throwing and catching, which takes ten times as long as the HMAC.
-  const key = typeof secret === 'string' ? secret : createSecretKey(view(secret))
-  return createHmac('sha256', key)
+  return createHmac('sha256', typeof secret === 'string' ? secret : keyOf(secret))
+}
+
+/** The signer keeps its signing key for a day, and gives the same octets each time. */
+const keys = new WeakMap<ArrayBuffer | ArrayBufferView, KeyObject>()
+
+/** Node finds out that octets are no KeyObject by throwing and catching, which takes ten times as long as the HMAC. */
+function keyOf(secret: ArrayBuffer | ArrayBufferView): KeyObject {
+  let key = keys.get(secret)
+  if (key === undefined) {
+    key = createSecretKey(view(secret))
+    keys.set(secret, key)
+  }
+  return key
 }
 
 function view(data: ArrayBuffer | ArrayBufferView): NodeJS.ArrayBufferView {

@@ -180,7 +180,7 @@ describe('what is not attestable', () => {
   })
 
   it('ListGrants', async () => {
-    expect(await client.listGrants()).toEqual({ Grants: [] })
+    expect(await client.listGrants()).toEqual({ Grants: [], Truncated: false })
   })
 })
 

@@ -4,66 +4,14 @@ import type { ServerResponse } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { PassThrough, type Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import {
-  createKmsClient,
-  openAwsEndpoint,
-  type KmsClient,
-  type KmsClientOptions,
-} from '../src/index.ts'
-import {
-  CREDENTIALS,
-  dial,
-  HOST,
-  json,
-  KEY_ARN,
-  KmsServer,
-  refuse,
-  type Seen,
-} from './kms-server.ts'
+import { afterEach, describe, expect, it } from 'vitest'
+import { openAwsEndpoint, type KmsClient, type KmsClientOptions } from '../src/index.ts'
+import { CREDENTIALS, dial, json, refuse, type Seen } from './kms-server.ts'
+import { encrypted, EncryptionContext, getEvidence, serverScene } from './server-scene.ts'
 import { failure } from './simulated-kms.ts'
-import { TlsAuthority } from './tls-authority.ts'
 import { unhandledDuring } from './unhandled.ts'
 
-let authority: TlsAuthority
-let server: KmsServer
-let client: KmsClient
-
-beforeAll(async () => {
-  authority = await TlsAuthority.create()
-  server = await KmsServer.start(await authority.issue({ names: [HOST] }), () => undefined)
-})
-afterAll(async () => {
-  await server.close()
-  authority.remove()
-})
-
-const getEvidence = async (): Promise<Uint8Array> => new Uint8Array([1, 2, 3])
-
-function open(options: Partial<KmsClientOptions> = {}): KmsClient {
-  return createKmsClient({
-    keyArn: KEY_ARN,
-    connect: server.connect,
-    credentials: CREDENTIALS,
-    getEvidence,
-    roots: [authority.root],
-    ...options,
-  })
-}
-
-beforeEach(() => {
-  server.seen.length = 0
-  server.connections = 0
-  client = open()
-})
-afterEach(() => client.close())
-
-const EncryptionContext = { purpose: 'test', object: '7' }
-const encrypted = {
-  KeyId: KEY_ARN,
-  CiphertextBlob: Buffer.from('ciphertext').toString('base64'),
-  EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
-}
+const scene = serverScene()
 
 describe('the clock', () => {
   const HOUR = 3_600_000
@@ -72,7 +20,7 @@ describe('the clock', () => {
     return Date.parse(text.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'))
   }
   const answerBy = (date: () => string, extra: Record<string, string> = {}): void => {
-    server.answer = (seen, response) => {
+    scene.server.answer = (seen, response) => {
       const off = Math.abs(signedAt(seen) - Date.now()) > 300_000
       if (off)
         json(response, 400, { __type: 'InvalidSignatureException' }, { date: date(), ...extra })
@@ -83,27 +31,27 @@ describe('the clock', () => {
     one.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext })
 
   it('of an enclave that is an hour behind is corrected by Date, once, for signatures', async () => {
-    await using late = open({ now: () => new Date(Date.now() - HOUR) })
+    await using late = scene.open({ now: () => new Date(Date.now() - HOUR) })
     answerBy(() => new Date().toUTCString())
     await encrypt(late)
-    expect(server.seen).toHaveLength(2)
+    expect(scene.server.seen).toHaveLength(2)
     await encrypt(late)
-    expect(server.seen).toHaveLength(3)
-    expect(Math.abs(signedAt(server.seen[2]) - Date.now())).toBeLessThan(10_000)
+    expect(scene.server.seen).toHaveLength(3)
+    expect(Math.abs(signedAt(scene.server.seen[2]) - Date.now())).toBeLessThan(10_000)
   })
 
   it('is corrected for all calls that were under way', async () => {
-    await using late = open({ now: () => new Date(Date.now() - HOUR) })
+    await using late = scene.open({ now: () => new Date(Date.now() - HOUR) })
     answerBy(() => new Date().toUTCString())
     await Promise.all([encrypt(late), encrypt(late), encrypt(late), encrypt(late)])
-    expect(server.seen.length).toBeLessThanOrEqual(8)
+    expect(scene.server.seen.length).toBeLessThanOrEqual(8)
   })
 
   it('is not corrected by less than four minutes', async () => {
     answerBy(() => new Date(Date.now() + 200_000).toUTCString())
-    await encrypt(client)
-    await encrypt(client)
-    expect(Math.abs(signedAt(server.seen[1]) - Date.now())).toBeLessThan(10_000)
+    await encrypt(scene.client)
+    await encrypt(scene.client)
+    expect(Math.abs(signedAt(scene.server.seen[1]) - Date.now())).toBeLessThan(10_000)
   })
 
   it.each([
@@ -111,22 +59,22 @@ describe('the clock', () => {
     ['a malformed Date', () => 'yesterday', {}],
     ['a Date that agrees with ours', () => new Date(Date.now() - HOUR).toUTCString(), {}],
   ])('is not corrected by %s, and the refusal stands', async (_name, date, extra) => {
-    await using late = open({ now: () => new Date(Date.now() - HOUR) })
+    await using late = scene.open({ now: () => new Date(Date.now() - HOUR) })
     answerBy(date, extra)
     await expect(encrypt(late)).rejects.toMatchObject({ kmsCode: 'InvalidSignatureException' })
-    expect(server.seen).toHaveLength(1)
+    expect(scene.server.seen).toHaveLength(1)
   })
 
   it('that KMS goes on to find wrong is refused after one more attempt', async () => {
-    await using late = open({ now: () => new Date(Date.now() - HOUR) })
+    await using late = scene.open({ now: () => new Date(Date.now() - HOUR) })
     let skew = 0
-    server.answer = (_seen, response) => {
+    scene.server.answer = (_seen, response) => {
       skew += HOUR
       const date = new Date(Date.now() + skew).toUTCString()
       json(response, 403, { __type: 'RequestTimeTooSkewed' }, { date })
     }
     await expect(encrypt(late)).rejects.toMatchObject({ kmsCode: 'RequestTimeTooSkewed' })
-    expect(server.seen).toHaveLength(2)
+    expect(scene.server.seen).toHaveLength(2)
   })
 })
 
@@ -137,7 +85,7 @@ describe('a deadline', () => {
   it('ends a Connect that gives no stream, and closes a stream that comes late', async () => {
     let late: Duplex | undefined
     let told: AbortSignal | undefined
-    await using one = open({
+    await using one = scene.open({
       connectTimeout: 30,
       maxAttempts: 1,
       connect: async (_host, _port, { signal }) => {
@@ -158,7 +106,7 @@ describe('a deadline', () => {
   it('ends a handshake that does not come', async () => {
     const silent = createServer()
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
-    await using one = open({
+    await using one = scene.open({
       handshakeTimeout: 50,
       maxAttempts: 1,
       connect: dial((silent.address() as AddressInfo).port),
@@ -192,38 +140,38 @@ describe('a deadline', () => {
       },
     ],
   ])('ends an answer that %s', async (_name, answer) => {
-    server.answer = answer
-    await using one = open({ requestTimeout: 100, maxAttempts: 1 })
+    scene.server.answer = answer
+    await using one = scene.open({ requestTimeout: 100, maxAttempts: 1 })
     const began = performance.now()
     await expect(call(one)).rejects.toMatchObject({ code: 'ERR_KMS_DEADLINE' })
     expect(performance.now() - began).toBeLessThan(1000)
   })
 
   it('ends the whole call, whatever its attempts have left', async () => {
-    server.answer = (_seen, response) => refuse(response, 'ThrottlingException')
-    await using one = open({ deadline: 150, maxAttempts: 10 })
+    scene.server.answer = (_seen, response) => refuse(response, 'ThrottlingException')
+    await using one = scene.open({ deadline: 150, maxAttempts: 10 })
     const began = performance.now()
     await expect(call(one)).rejects.toMatchObject({ kmsCode: 'ThrottlingException' })
     expect(performance.now() - began).toBeLessThan(1000)
-    server.answer = () => undefined
+    scene.server.answer = () => undefined
     await expect(call(one)).rejects.toMatchObject({ code: 'ERR_KMS_DEADLINE' })
   })
 
   it('ends a source of credentials that does not answer', async () => {
-    await using one = open({ deadline: 50, credentials: () => new Promise(() => undefined) })
+    await using one = scene.open({ deadline: 50, credentials: () => new Promise(() => undefined) })
     await expect(call(one)).rejects.toMatchObject({ code: 'ERR_KMS_DEADLINE' })
   })
 
   it('of the caller ends the call with its reason, wherever it is', async () => {
-    server.answer = () => undefined
+    scene.server.answer = () => undefined
     const reason = new Error('enough')
-    await expect(call(client, AbortSignal.abort(reason))).rejects.toBe(reason)
+    await expect(call(scene.client, AbortSignal.abort(reason))).rejects.toBe(reason)
     const controller = new AbortController()
-    const waiting = call(client, controller.signal)
+    const waiting = call(scene.client, controller.signal)
     setTimeout(() => controller.abort(reason), 30)
     await expect(waiting).rejects.toBe(reason)
-    server.answer = (_seen, response) => refuse(response, 'ThrottlingException')
-    await using one = open({ maxAttempts: 10 })
+    scene.server.answer = (_seen, response) => refuse(response, 'ThrottlingException')
+    await using one = scene.open({ maxAttempts: 10 })
     const again = new AbortController()
     setTimeout(() => again.abort(reason), 200)
     await expect(call(one, again.signal)).rejects.toBe(reason)
@@ -239,9 +187,9 @@ describe('a deadline', () => {
     afterEach(() => unsubscribe('enclavejs:kms:request', busy))
 
     it('asks for no credentials, whose failure would be nobody’s', async () => {
-      server.answer = (_seen, response) => refuse(response, 'ExpiredTokenException')
+      scene.server.answer = (_seen, response) => refuse(response, 'ExpiredTokenException')
       let asked = 0
-      await using one = open({
+      await using one = scene.open({
         deadline,
         credentials: async () => {
           if (asked++ === 0) return CREDENTIALS
@@ -258,7 +206,7 @@ describe('a deadline', () => {
 
     it('asks for no Evidence, whose failure would be nobody’s', async () => {
       let asked = 0
-      await using one = open({
+      await using one = scene.open({
         deadline,
         getEvidence: async () => {
           if (asked++ === 0) return getEvidence()
@@ -266,10 +214,10 @@ describe('a deadline', () => {
         },
       })
       const random = (): Promise<unknown> => one.generateRandom({ NumberOfBytes: 32 })
-      server.answer = (_seen, response) => refuse(response, 'AccessDeniedException')
+      scene.server.answer = (_seen, response) => refuse(response, 'AccessDeniedException')
       // The first key takes its time.
       while ((await failure(random())) === 'ERR_KMS_DEADLINE');
-      server.answer = (_seen, response) =>
+      scene.server.answer = (_seen, response) =>
         refuse(response, 'ValidationException', 'exceeded the five-minute age limit')
       subscribe('enclavejs:kms:request', busy)
       const unhandled = await unhandledDuring(() =>
@@ -309,8 +257,8 @@ describe('a Connect that gives no stream', () => {
     ['a text', 'x'],
   ])('but %s is refused', async (_name, given) => {
     const connect = (async () => given) as unknown as KmsClientOptions['connect']
-    await using one = open({ connect, maxAttempts: 1 })
-    await using late = open({
+    await using one = scene.open({ connect, maxAttempts: 1 })
+    await using late = scene.open({
       connectTimeout: 10,
       maxAttempts: 1,
       connect: (async () => sleep(40, given)) as never,

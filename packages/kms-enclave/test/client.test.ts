@@ -1,67 +1,27 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import {
-  createKmsClient,
-  KmsServiceError,
-  type KmsClient,
-  type KmsClientOptions,
-} from '../src/index.ts'
-import { CREDENTIALS, HOST, json, KEY_ARN, KmsServer, refuse } from './kms-server.ts'
+import { describe, expect, it } from 'vitest'
+import { KmsServiceError } from '../src/index.ts'
+import { CREDENTIALS, HOST, json, KEY_ARN, refuse } from './kms-server.ts'
+import { EncryptionContext, encrypted, serverScene } from './server-scene.ts'
 import { failure } from './simulated-kms.ts'
-import { TlsAuthority } from './tls-authority.ts'
 
-let authority: TlsAuthority
-let server: KmsServer
-let client: KmsClient
-
-beforeAll(async () => {
-  authority = await TlsAuthority.create()
-  server = await KmsServer.start(await authority.issue({ names: [HOST] }), () => undefined)
-})
-afterAll(async () => {
-  await server.close()
-  authority.remove()
-})
-
-const getEvidence = async (): Promise<Uint8Array> => new Uint8Array([1, 2, 3])
-
-function open(options: Partial<KmsClientOptions> = {}): KmsClient {
-  return createKmsClient({
-    keyArn: KEY_ARN,
-    connect: server.connect,
-    credentials: CREDENTIALS,
-    getEvidence,
-    roots: [authority.root],
-    ...options,
-  })
-}
-
-beforeEach(() => {
-  server.seen.length = 0
-  server.connections = 0
-  client = open()
-})
-afterEach(() => client.close())
-
-const EncryptionContext = { purpose: 'test', object: '7' }
-const encrypted = {
-  KeyId: KEY_ARN,
-  CiphertextBlob: Buffer.from('ciphertext').toString('base64'),
-  EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
-}
+const scene = serverScene()
 
 describe('a request', () => {
   it('is AWS JSON 1.1, signed, for the key, over TLS 1.3 with SNI', async () => {
-    server.answer = (_seen, response) => json(response, 200, encrypted)
-    const output = await client.encrypt({ Plaintext: new Uint8Array([1, 2]), EncryptionContext })
+    scene.server.answer = (_seen, response) => json(response, 200, encrypted)
+    const output = await scene.client.encrypt({
+      Plaintext: new Uint8Array([1, 2]),
+      EncryptionContext,
+    })
     expect(output).toEqual({
       KeyId: KEY_ARN,
       CiphertextBlob: new Uint8Array(Buffer.from('ciphertext')),
       EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
     })
-    const [seen] = server.seen
+    const [seen] = scene.server.seen
     expect(seen).toMatchObject({
       operation: 'Encrypt',
       body: { KeyId: KEY_ARN, Plaintext: 'AQI=', EncryptionContext },
@@ -81,40 +41,41 @@ describe('a request', () => {
   })
 
   it('takes what was given when it was given', async () => {
-    server.answer = (_seen, response) => json(response, 200, encrypted)
+    scene.server.answer = (_seen, response) => json(response, 200, encrypted)
     const bytes = new Uint8Array([1, 2])
     const context: Record<string, string> = { purpose: 'before' }
-    const call = client.encrypt({ Plaintext: bytes, EncryptionContext: context })
+    const call = scene.client.encrypt({ Plaintext: bytes, EncryptionContext: context })
     bytes.fill(9)
     context['purpose'] = 'after'
     await call
-    expect(server.seen[0]?.body).toMatchObject({
+    expect(scene.server.seen[0]?.body).toMatchObject({
       Plaintext: 'AQI=',
       EncryptionContext: { purpose: 'before' },
     })
   })
 
   it('has grant tokens and DryRun where they are given', async () => {
-    server.answer = (_seen, response) => refuse(response, 'DryRunOperationException', '', 412)
+    scene.server.answer = (_seen, response) => refuse(response, 'DryRunOperationException', '', 412)
     const GrantTokens = ['token']
-    const call = client.encrypt({
+    const call = scene.client.encrypt({
       Plaintext: new Uint8Array(1),
       EncryptionContext,
       GrantTokens,
       DryRun: true,
     })
     await expect(call).rejects.toMatchObject({ kmsCode: 'DryRunOperationException', status: 412 })
-    expect(server.seen[0]?.body).toMatchObject({ GrantTokens, DryRun: true })
+    expect(scene.server.seen[0]?.body).toMatchObject({ GrantTokens, DryRun: true })
   })
 
   it('reuses three sockets, however many are under way', async () => {
-    server.answer = (_seen, response) => void setTimeout(() => json(response, 200, encrypted), 5)
+    scene.server.answer = (_seen, response) =>
+      void setTimeout(() => json(response, 200, encrypted), 5)
     const calls = Array.from({ length: 30 }, () =>
-      client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext }),
+      scene.client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext }),
     )
     await Promise.all(calls)
-    expect(server.seen).toHaveLength(30)
-    expect(server.connections).toBe(3)
+    expect(scene.server.seen).toHaveLength(30)
+    expect(scene.server.connections).toBe(3)
   })
 
   it('is told to diagnostics_channel, without payload', async () => {
@@ -122,9 +83,9 @@ describe('a request', () => {
     const listen = (event: unknown): void => void events.push(event)
     subscribe('enclavejs:kms:request', listen)
     let count = 0
-    server.answer = (_seen, response) =>
+    scene.server.answer = (_seen, response) =>
       count++ === 0 ? refuse(response, 'ThrottlingException') : json(response, 200, encrypted)
-    await client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext })
+    await scene.client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext })
     unsubscribe('enclavejs:kms:request', listen)
     const event = {
       operation: 'Encrypt',
@@ -142,7 +103,7 @@ describe('a request', () => {
 })
 
 describe('an answer', () => {
-  const ask = (): Promise<unknown> => client.describeKey()
+  const ask = (): Promise<unknown> => scene.client.describeKey()
   it.each([
     [
       'another key',
@@ -155,9 +116,9 @@ describe('an answer', () => {
     ['another status', 204, {}, 'ERR_KMS_SERVICE'],
     ['a redirection', 307, {}, 'ERR_KMS_SERVICE'],
   ])('with %s is refused', async (_name, status, body, code) => {
-    server.answer = (_seen, response) => json(response, status, body)
+    scene.server.answer = (_seen, response) => json(response, status, body)
     expect(await failure(ask())).toBe(code)
-    expect(server.seen).toHaveLength(1)
+    expect(scene.server.seen).toHaveLength(1)
   })
 
   it.each([
@@ -171,18 +132,18 @@ describe('an answer', () => {
       JSON.parse('{"__proto__":{"CiphertextBlob":"YQ=="},"KeyId":"' + KEY_ARN + '"}') as object,
     ],
   ])('whose blob is %s is refused', async (_name, body) => {
-    server.answer = (_seen, response) => json(response, 200, body)
-    const call = client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext })
+    scene.server.answer = (_seen, response) => json(response, 200, body)
+    const call = scene.client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext })
     expect(await failure(call)).toBe('ERR_KMS_RESPONSE')
   })
 
   it('that refuses is told with its code, message and request id', async () => {
-    server.answer = (_seen, response) =>
+    scene.server.answer = (_seen, response) =>
       json(response, 400, {
         __type: 'ns#AccessDeniedException:http://x/',
         Message: 'no\u001b[2J\n',
       })
-    const error = await client.describeKey().catch((thrown: unknown) => thrown)
+    const error = await scene.client.describeKey().catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(KmsServiceError)
     expect(error).toMatchObject({
       code: 'ERR_KMS_SERVICE',
@@ -195,9 +156,11 @@ describe('an answer', () => {
   })
 
   it('has at most 1024 characters of message, and a code of the usual form', async () => {
-    server.answer = (_seen, response) =>
+    scene.server.answer = (_seen, response) =>
       json(response, 400, { __type: 'x y', message: 'm'.repeat(5000) }, { 'x-amzn-requestid': '<' })
-    const error = await client.describeKey().catch((thrown: unknown) => thrown as KmsServiceError)
+    const error = await scene.client
+      .describeKey()
+      .catch((thrown: unknown) => thrown as KmsServiceError)
     expect(error).toMatchObject({ kmsCode: 'Unknown', requestId: undefined })
     expect((error as KmsServiceError).kmsMessage).toHaveLength(1024)
   })
@@ -208,9 +171,9 @@ describe('an answer', () => {
       `The request signature we calculated does not match.\n\nThe Canonical String for this request should have been\n'${canonical}'`,
       `does not match: ${canonical}`,
     ]) {
-      server.answer = (_seen, response) =>
+      scene.server.answer = (_seen, response) =>
         json(response, 403, { __type: 'SignatureDoesNotMatch', message })
-      const error = await client.describeKey().catch((thrown: unknown) => thrown)
+      const error = await scene.client.describeKey().catch((thrown: unknown) => thrown)
       expect(error).toMatchObject({ kmsCode: 'SignatureDoesNotMatch' })
       expect((error as Error).message).toContain('does not match')
       expect(inspect(error)).not.toContain(CREDENTIALS.sessionToken)
@@ -223,10 +186,11 @@ describe('an answer', () => {
       { Grants: [{ GrantId: 'b' }, { GrantId: 'c' }], Truncated: true, NextMarker: 'm2' },
       { Grants: [], Truncated: false },
     ]
-    server.answer = (_seen, response) => json(response, 200, answers[server.seen.length - 1])
-    const { Grants } = await client.listGrants()
+    scene.server.answer = (_seen, response) =>
+      json(response, 200, answers[scene.server.seen.length - 1])
+    const { Grants } = await scene.client.listGrants()
     expect(Grants.map(({ GrantId }) => GrantId)).toEqual(['a', 'b', 'c'])
-    expect(server.seen.map(({ body }) => body['Marker'])).toEqual([undefined, 'm1', 'm2'])
+    expect(scene.server.seen.map(({ body }) => body['Marker'])).toEqual([undefined, 'm1', 'm2'])
   })
 
   it.each([
@@ -235,17 +199,20 @@ describe('an answer', () => {
     ['a grant that is none', { Grants: [7], Truncated: false }],
     ['no grants', { Truncated: false }],
     ['a Truncated that is none', { Grants: [], Truncated: 'yes' }],
+    ['no Truncated', { Grants: [] }],
+    ['a marker and no Truncated', { Grants: [], NextMarker: 'x' }],
+    ['a marker behind the last', { Grants: [], Truncated: false, NextMarker: 'x' }],
   ])('of grants with %s is refused', async (_name, body) => {
-    server.answer = (_seen, response) => json(response, 200, body)
-    expect(await failure(client.listGrants())).toBe('ERR_KMS_RESPONSE')
-    expect(server.seen.length).toBeLessThanOrEqual(2)
+    scene.server.answer = (_seen, response) => json(response, 200, body)
+    expect(await failure(scene.client.listGrants())).toBe('ERR_KMS_RESPONSE')
+    expect(scene.server.seen.length).toBeLessThanOrEqual(2)
   })
 })
 
 describe('a connection', () => {
   it('that is refused is tried again, and then told', async () => {
     let dialed = 0
-    await using one = open({
+    await using one = scene.open({
       connect: async () => {
         dialed++
         throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
@@ -259,34 +226,34 @@ describe('a connection', () => {
   })
 
   it('that KMS closed while it was idle is replaced', async () => {
-    server.answer = (_seen, response) => {
+    scene.server.answer = (_seen, response) => {
       json(response, 200, encrypted, { connection: 'keep-alive' })
       const { socket } = response
       response.on('finish', () => setTimeout(() => socket?.destroy(), 5))
     }
     for (let index = 0; index < 3; index++) {
-      await client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext })
+      await scene.client.encrypt({ Plaintext: new Uint8Array(1), EncryptionContext })
       await sleep(15)
     }
-    expect(server.connections).toBe(3)
+    expect(scene.server.connections).toBe(3)
   })
 
   it('that speaks something else than HTTP is refused', async () => {
-    server.answer = (_seen, response) => void response.socket?.end('SSH-2.0-x\r\n\r\n')
-    expect(await failure(client.describeKey())).toBe('ERR_KMS_RESPONSE')
+    scene.server.answer = (_seen, response) => void response.socket?.end('SSH-2.0-x\r\n\r\n')
+    expect(await failure(scene.client.describeKey())).toBe('ERR_KMS_RESPONSE')
   })
 })
 
 describe('close', () => {
   it('refuses what is under way and what comes after', async () => {
-    server.answer = () => undefined
-    const waiting = client.describeKey()
+    scene.server.answer = () => undefined
+    const waiting = scene.client.describeKey()
     waiting.catch(() => undefined)
     await sleep(30)
-    await Promise.all([client.close(), client.close()])
+    await Promise.all([scene.client.close(), scene.client.close()])
     expect(await failure(waiting)).toBe('ERR_KMS_CLOSED')
-    expect(await failure(client.describeKey())).toBe('ERR_KMS_CLOSED')
-    expect(await failure(client.listGrants())).toBe('ERR_KMS_CLOSED')
-    expect(await failure(client.generateRandom({ NumberOfBytes: 1 }))).toBe('ERR_KMS_CLOSED')
+    expect(await failure(scene.client.describeKey())).toBe('ERR_KMS_CLOSED')
+    expect(await failure(scene.client.listGrants())).toBe('ERR_KMS_CLOSED')
+    expect(await failure(scene.client.generateRandom({ NumberOfBytes: 1 }))).toBe('ERR_KMS_CLOSED')
   })
 })

@@ -43,7 +43,7 @@ function verify(images: object, condition: object): unknown {
   }
   return verifyKeyPolicy({
     policy: JSON.stringify({ Version: '2012-10-17', Statement: [statement] }),
-    grants: { Grants: [] },
+    grants: { Grants: [], Truncated: false },
     key: {
       Arn: KEY_ARN,
       ...{ KeyManager: 'CUSTOMER', KeyUsage: 'ENCRYPT_DECRYPT', Origin: 'AWS_KMS' },
@@ -172,7 +172,7 @@ it('an inherited leave to take a key of any account is none', () => {
 
 it('an inherited grantee is none', () => {
   pollute('GranteePrincipal', ROLE)
-  const grants = { Grants: [{ KeyId: KEY_ARN, Operations: ['Encrypt'] }] }
+  const grants = { Grants: [{ KeyId: KEY_ARN, Operations: ['Encrypt'] }], Truncated: false }
   const policy = JSON.stringify({ Version: '2012-10-17', Statement: [] })
   expect(() =>
     verifyKeyPolicy({

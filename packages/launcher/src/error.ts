@@ -10,7 +10,7 @@ export type LauncherErrorCode =
   | 'ERR_LAUNCHER_CPUS'
   /** An enclave of this name runs already. */
   | 'ERR_LAUNCHER_NAME'
-  /** No enclave of this name is known. */
+  /** No enclave of this name is known, or several are. */
   | 'ERR_LAUNCHER_NOT_FOUND'
   /** The run directory is not this user's alone, or cannot be written. */
   | 'ERR_LAUNCHER_RUN_DIRECTORY'

@@ -87,11 +87,19 @@ export function pick({ enclaves, problem }: EnclaveList, name: string | undefine
   const found = name === undefined ? enclaves : enclaves.filter((one) => one.name === name)
   const [only, second] = found
   if (only !== undefined && second === undefined) return only
+  if (name !== undefined && second !== undefined) throw ambiguous(name, found)
   const names = enclaves.map((one) => one.name).join(', ')
   const which = name === undefined ? 'a name is needed' : `there is no enclave called ${name}`
   const known = names === '' ? 'none is known' : `known are ${names}`
   const more = problem === undefined ? '' : `; ${problem.message}`
   throw new LauncherError('ERR_LAUNCHER_NOT_FOUND', `${which}: ${known}${more}`)
+}
+
+/** nitro-cli takes a name twice; a CID and an enclave's ID are one enclave's. */
+function ambiguous(name: string, found: readonly EnclaveInfo[]): LauncherError {
+  const which = found.map(({ cid, enclaveId }) => `CID ${cid} (${enclaveId ?? 'no ID'})`)
+  const message = `${found.length} enclaves are called ${name}: ${which.join(', ')}. Say which by its CID, or by its ID to nitro-cli`
+  return new LauncherError('ERR_LAUNCHER_NOT_FOUND', message)
 }
 
 export async function takeInventory(surroundings: Surroundings): Promise<Inventory> {

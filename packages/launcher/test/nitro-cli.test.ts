@@ -37,6 +37,20 @@ describe('an enclave of nitro-cli', () => {
     ])
   })
 
+  it('of a name that another has too is not guessed', async () => {
+    const one = (EnclaveCID: number): object => ({
+      ...{ EnclaveName: 'app', EnclaveID: `i-0-enc${EnclaveCID}`, ProcessID: 1, EnclaveCID },
+      ...{ NumberOfCPUs: 2, CPUIDs: [1, 3], MemoryMiB: 512, State: 'RUNNING', Flags: 'NONE' },
+    })
+    writeFileSync(stand.state, JSON.stringify([one(16), one(17)]))
+    await expect(findEnclave('app', stand.surroundings)).rejects.toMatchObject({
+      code: 'ERR_LAUNCHER_NOT_FOUND',
+      message: expect.stringMatching(
+        /^2 enclaves are called app: CID 16 \(i-0-enc16\), CID 17 \(i-0-enc17\)/,
+      ) as string,
+    })
+  })
+
   it('that ends by itself is noticed, and nothing of it is left', async () => {
     const enclave = await runEnclave(await stand.image(), listening(stand).options)
     writeFileSync(stand.state, '[]')

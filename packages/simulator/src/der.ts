@@ -2,19 +2,41 @@
 
 /** One TLV with `tag` over the concatenation of `parts`. */
 export function tlv(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
-  const octets: number[] = []
-  if (length < 0x80) octets.push(length)
+  const length = lengthOf(parts)
+  const octets = lengthOctets(length)
+  const whole = new Uint8Array(octets + length)
+  whole[0] = tag
+  if (octets === 2) whole[1] = length
   else {
-    for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256)
-    octets.unshift(0x80 | octets.length)
+    whole[1] = 0x80 | (octets - 2)
+    let rest = length
+    for (let at = octets - 1; at > 1; at--) {
+      whole[at] = rest % 256
+      rest = Math.floor(rest / 256)
+    }
   }
-  return concat(Uint8Array.of(tag, ...octets), ...parts)
+  return fill(whole, octets, parts)
+}
+
+/** Of a tag of one octet and a length. */
+function lengthOctets(length: number): number {
+  let octets = 2
+  if (length >= 0x80) for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets++
+  return octets
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let offset = 0
+  return fill(new Uint8Array(lengthOf(parts)), 0, parts)
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  let length = 0
+  for (const part of parts) length += part.length
+  return length
+}
+
+function fill(whole: Uint8Array, start: number, parts: readonly Uint8Array[]): Uint8Array {
+  let offset = start
   for (const part of parts) {
     whole.set(part, offset)
     offset += part.length

@@ -30,8 +30,8 @@ ${WEB_SERVER_HELP}
 
   --reload COMMAND      run when the key has changed: "systemctl reload nginx". When it fails, again after the interval
   --drop-after SECONDS  how long the key before stays after a reload at least, default 120; and as long as a worker is
-                        connected that has signed with it. Then the enclave removes it; without --reload after its own
-                        --keep-old
+                        connected that has signed with it. Then the enclave removes it
+  --keep-old SECONDS    the same without --reload, where nobody says when the web server has the new key, default 3600
   --interval SECONDS    how often the enclave is asked, default 60
   --start-timeout SECONDS
                         how long to wait at the start for an enclave that is still booting, default 30
@@ -49,6 +49,7 @@ const TEXTS = [
     'label',
     'reload',
     'drop-after',
+    'keep-old',
     'interval',
     'start-timeout',
   ],
@@ -132,13 +133,18 @@ class Renewal {
   readonly #relay: AcmTokenRelay
   readonly #files: WebServerFiles
   readonly #dropAfter: number
+  readonly #keepOld: number
   #current: string | undefined
   /** When the web server was last known to have the current key; undefined while it has another. */
   #loaded: number | undefined
+  /** When the key changed last. */
+  #changed = performance.now()
 
   constructor(given: Arguments, terminal: Terminal, relay: AcmTokenRelay, files: WebServerFiles) {
     const drop = numberFlag(given, 'drop-after', { least: 0, most: 604_800, unit: 'seconds' })
     this.#dropAfter = (drop ?? 120) * 1000
+    const keep = numberFlag(given, 'keep-old', { least: 0, most: 604_800, unit: 'seconds' })
+    this.#keepOld = (keep ?? 3600) * 1000
     this.#given = given
     this.#terminal = terminal
     this.#relay = relay
@@ -161,6 +167,7 @@ class Renewal {
       await this.#files.write(key)
       this.#current = hex(key.id)
       this.#loaded = undefined
+      this.#changed = performance.now()
       this.#terminal.warn(`enclavejs: the key is now ${this.#current}`)
     }
     const command = this.#given.value('reload')
@@ -171,12 +178,17 @@ class Renewal {
   }
 
   async #dropRetired(): Promise<void> {
-    if (this.#loaded === undefined || performance.now() - this.#loaded < this.#dropAfter) return
+    if (performance.now() < this.#dropsFrom()) return
     for (const { id, inUse } of this.#relay.retired) {
       if (inUse || hex(id) === this.#current) continue
       await this.#relay.removeRetired(id)
       this.#terminal.warn(`enclavejs: the key ${hex(id)} is removed`)
     }
+  }
+
+  #dropsFrom(): number {
+    if (this.#loaded !== undefined) return this.#loaded + this.#dropAfter
+    return this.#given.value('reload') === undefined ? this.#changed + this.#keepOld : Infinity
   }
 
   /** A key that another has replaced may have the newer certificate of the two. */

@@ -22,9 +22,13 @@ servers of the parent, which never have it. Renews it; the new key has a new CKA
   --pin-file FILE       the PIN: one line of 4 to 64 bytes. It keeps out other users of the parent, not the parent
   --label NAME          of the token, default acm-token
   --port N              vsock port, default 9999
+  --allow-cid CID       who may connect over vsock; may be repeated. Default the parent alone: 3 on Nitro, and 2, the host of
+                        another virtual machine
+  --any-cid             everyone may
   --unix PATH           a Unix socket in the place of vsock
-  --keep-old SECONDS    how long the key before stays after a renewal at most, default 3600; enclavejs acm agent removes it
-                        earlier, when the web server's last worker that used it has ended
+  --keep-old SECONDS    how long the key before stays after a renewal where nobody can tell whether it is needed, default 3600:
+                        no connection is open that has signed with it, nor one of enclavejs acm agent, which removes it when
+                        the web server's last worker that used it has ended
 ${ACM_WAY_HELP}
   --help
 
@@ -42,6 +46,8 @@ export const acmToken: Command = {
       ...ACM_WAY_FLAGS,
       ...Object.fromEntries([...TEXTS, 'unix', 'keep-old'].map((name) => [name, TEXT])),
       host: { type: 'string', multiple: true },
+      'allow-cid': { type: 'string', multiple: true },
+      'any-cid': { type: 'boolean' },
     })
     if (given.positionals.length > 0) throw usage('acm token takes flags alone')
     const pin = await readPin(given, 'pin-file')
@@ -57,7 +63,25 @@ export const acmToken: Command = {
   },
 }
 
+/** Undefined for everyone. */
+function allowedCids(given: Arguments): readonly string[] | undefined {
+  const cids = given.values('allow-cid')
+  const wrong = cids.find((text) => !/^\d{1,10}$/.test(text))
+  if (wrong !== undefined) {
+    throw usage(`--allow-cid: a number expected; ${JSON.stringify(wrong)} given`)
+  }
+  if (given.value('unix') !== undefined && (cids.length > 0 || given.has('any-cid'))) {
+    throw usage('--allow-cid and --any-cid are of vsock, --unix is not')
+  }
+  if (given.has('any-cid')) {
+    if (cids.length > 0) throw usage('--allow-cid and --any-cid: one of them')
+    return undefined
+  }
+  return cids
+}
+
 async function serve(given: Arguments, pin: string, terminal: Terminal): Promise<number> {
+  const who = allowedCids(given)
   const { createAcmCertificate, fromBundleObject } = await loadAcmPackage()
   const { createToken, followCertificate } = await loadTokenPackage()
   const keep = numberFlag(given, 'keep-old', { least: 0, most: 604_800, unit: 'seconds' }) ?? 3600
@@ -74,7 +98,7 @@ async function serve(given: Arguments, pin: string, terminal: Terminal): Promise
   await using certificate = await createAcmCertificate({ source, hostNames: given.values('host') })
   using token = createToken({ label: given.value('label') ?? 'acm-token', pin, keys: [] })
   await followCertificate(token, certificate, { keepOldMs: Math.round(keep * 1000) })
-  const server = await listen(given)
+  const server = await listen(given, who)
   token.listen(server)
   terminal.warn(`enclavejs: the token serves ${certificate.state.serialNumber}`)
   terminal.warn(`enclavejs: ${await untilSignal()}`)
@@ -82,7 +106,10 @@ async function serve(given: Arguments, pin: string, terminal: Terminal): Promise
   return Exit.ACCEPTED
 }
 
-async function listen(given: Arguments): Promise<Server> {
+async function listen(
+  given: Arguments,
+  who: readonly string[] | undefined,
+): Promise<Server> {
   const path = given.value('unix')
   const port = numberFlag(given, 'port', { least: 1, most: 4_294_967_294, unit: 'a port' })
   if (path !== undefined) {
@@ -91,11 +118,14 @@ async function listen(given: Arguments): Promise<Server> {
     await listenUnix(server, path)
     return server
   }
-  const { createServer } = await loadVsockPackage()
+  const { createServer, NITRO_PARENT_CID, VMADDR_CID_HOST } = await loadVsockPackage()
   const server = createServer()
+  const parent = [NITRO_PARENT_CID, VMADDR_CID_HOST]
+  const allowed = who?.length === 0 ? parent : who?.map(Number)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ port: port ?? 9999 }, resolve)
+    const where = { port: port ?? 9999, ...(allowed !== undefined && { allowedCids: allowed }) }
+    server.listen(where, resolve)
   })
   return server
 }

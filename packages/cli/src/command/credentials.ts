@@ -2,17 +2,20 @@ import { createServer, type Server } from 'node:net'
 import type { CredentialsProvider, CredentialsServed } from '@enclavejs/kms-enclave'
 import { numberFlag, parseArguments, type Arguments } from '../arguments.ts'
 import { Exit, type Command } from '../command.ts'
+import { listenerOf, placeOfEnclave } from '../enclave-place.ts'
 import { usage } from '../error.ts'
 import { kmsErrorCode, loadKmsPackage } from '../kms-package.ts'
 import type { Terminal } from '../terminal.ts'
 import { loadVsockPackage } from '../vsock-package.ts'
 
-const HELP = `enclavejs credentials serve --allow-cid CID|--any-cid [flags]
+const HELP = `enclavejs credentials serve --enclave NAME|--allow-cid CID|--any-cid [flags]
 
 Gives an enclave the credentials of this machine, over vsock. They say which role calls KMS; that an enclave calls is
 what its attestation document says. Runs on the parent until a signal.
 
-  --allow-cid CID     who may ask; may be repeated
+  --enclave NAME      who may ask: the enclave that enclavejs ps calls so. Its CID is looked up once, at the start; if the
+                      enclave is started again, start this again
+  --allow-cid CID     who may ask, by its CID; may be repeated
   --any-cid           everyone may
   --port N            the vsock port, default 8002
   --path SOCKET       in the place of AF_VSOCK: the Unix socket of a virtual machine (hybrid vsock); SOCKET_N is made
@@ -25,7 +28,8 @@ what its attestation document says. Runs on the parent until a signal.
 
 A set is renewed five minutes before its end; while that fails, the last good one is given until it ends.
 
-Exit status: 0 ended by a signal; 1 the port cannot be taken; 2 wrong use.`
+Exit status: 0 ended by a signal; 1 the port cannot be taken, or no enclave of that name runs (the code on stderr); 2 wrong
+use.`
 
 /** `enclavejs credentials`. */
 export const credentials: Command = {
@@ -33,6 +37,7 @@ export const credentials: Command = {
   help: HELP,
   async run(args, terminal) {
     const given = parseArguments(args, {
+      enclave: { type: 'string' },
       'allow-cid': { type: 'string', multiple: true },
       'any-cid': { type: 'boolean' },
       port: { type: 'string' },
@@ -44,8 +49,11 @@ export const credentials: Command = {
     })
     const [action, extra] = given.positionals
     if (action !== 'serve' || extra !== undefined) throw usage('credentials: serve expected')
-    const listenOptions = readListen(given)
+    const who = readListen(given)
     const provider = await readSource(given)
+    const place = await placeOfEnclave(given, terminal)
+    if (typeof place === 'number') return place
+    const listenOptions = place === undefined ? who : listenerOf(place)
     const { serveCredentials, CREDENTIALS_PORT } = await loadKmsPackage()
     const { listenVsock } = await loadVsockPackage()
     const server = createServer()
@@ -75,9 +83,10 @@ function readListen(given: Arguments): { allowedCids?: number[]; path?: string }
     throw usage(`--allow-cid: a number expected; ${JSON.stringify(text)} given`)
   })
   const path = given.value('path')
-  const ways = [allowedCids.length > 0, given.has('any-cid'), path !== undefined]
+  const named = [given.value('enclave'), path].map((value) => value !== undefined)
+  const ways = [allowedCids.length > 0, given.has('any-cid'), ...named]
   if (ways.filter(Boolean).length !== 1) {
-    throw usage('one of --allow-cid, --any-cid and --path must be given')
+    throw usage('one of --allow-cid, --any-cid and --path must be given, or --enclave')
   }
   return {
     ...(allowedCids.length > 0 && { allowedCids }),

@@ -3,15 +3,17 @@ import { readFileSync } from 'node:fs'
 import type { ProxyEvent, ProxyOptions, VsockProxy } from '@enclavejs/vsock/proxy'
 import { numberFlag, parseArguments, type Arguments } from '../arguments.ts'
 import { Exit, type Command } from '../command.ts'
+import { listenerOf, placeOfEnclave, type EnclavePlace } from '../enclave-place.ts'
 import { CliError, usage } from '../error.ts'
 import { describeProxyEvent } from '../output/proxy-event.ts'
+import { withEnclave } from '../proxy-enclave.ts'
 import type { Terminal } from '../terminal.ts'
 import { loadProxyPackage } from '../vsock-package.ts'
 
 const AWS_LIST = '/etc/nitro_enclaves/vsock-proxy.yaml'
 
 const HELP = `enclavejs proxy --config FILE [flags]
-enclavejs proxy LOCAL_PORT REMOTE_HOST REMOTE_PORT (--allow-cid CID | --any-cid) [flags]
+enclavejs proxy LOCAL_PORT REMOTE_HOST REMOTE_PORT (--enclave NAME | --allow-cid CID | --any-cid) [flags]
 
 The proxy of the parent instance. It leads vsock ports to hosts of the outside, each of which must be named, and TCP
 ports to an enclave. It carries bytes and reads none: TLS belongs into the enclave.
@@ -30,9 +32,16 @@ With --config alone, FILE says everything, in YAML:
       proxyProtocol: true
   metrics: { port: 9464 }   # Prometheus, on loopback
 
+With --enclave NAME the enclave that enclavejs ps calls so stands wherever FILE leaves out allowedCids and cid:
+
+  outbound:
+    - listen: { port: 8000 }
+      to: { host: kms.eu-west-1.amazonaws.com, port: 443 }
+
 With three arguments it does what AWS's vsock-proxy does for one host, which the allowlist must name:
 
   --config FILE     AWS's allowlist, default ${AWS_LIST}
+  --enclave NAME    may connect: the enclave that enclavejs ps calls so
   --allow-cid CID   may connect; repeatable. AWS's takes everyone: --any-cid says so
   --any-cid
   -4, -6            only addresses of IPv4, of IPv6
@@ -43,6 +52,7 @@ With three arguments it does what AWS's vsock-proxy does for one host, which the
 
 Both:
 
+  --enclave NAME  is looked up once, at the start. If the enclave is started again, start this again: another may have its CID
   --check           read and judge the configuration, and end
   --drain SECONDS   on SIGTERM, SIGINT or SIGHUP: how long open connections may still take, default 30; a second signal
                     cuts them off
@@ -51,8 +61,8 @@ Both:
   --help
 
 Exit status: 0 stopped by a signal, and every connection ended by itself; 1 a port cannot be taken, a destination is not
-in the allowlist, or connections were cut off at the end of the drain (the code on stderr); 2 wrong use, or a
-configuration that is not understood.`
+in the allowlist, no enclave of that name runs, or connections were cut off at the end of the drain (the code on stderr);
+2 wrong use, or a configuration that is not understood.`
 
 /** `enclavejs proxy`. */
 export const proxy: Command = {
@@ -61,6 +71,7 @@ export const proxy: Command = {
   async run(args, terminal) {
     const given = parseArguments(args, {
       config: { type: 'string' },
+      enclave: { type: 'string' },
       'allow-cid': { type: 'string', multiple: true },
       'any-cid': { type: 'boolean' },
       ipv4: { type: 'boolean', short: '4' },
@@ -73,7 +84,9 @@ export const proxy: Command = {
       verbose: { type: 'boolean' },
     })
     const drain = numberFlag(given, 'drain', { least: 0, most: 86_400, unit: 'seconds' }) ?? 30
-    const options = await readOptions(given, terminal)
+    const place = await placeOfEnclave(given, terminal)
+    if (typeof place === 'number') return place
+    const options = await readOptions(given, terminal, place)
     if (given.has('check')) {
       return check(options, terminal)
     }
@@ -178,7 +191,11 @@ function escapeJson(text: string): string {
   return text.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-async function readOptions(given: Arguments, terminal: Terminal): Promise<ProxyOptions> {
+async function readOptions(
+  given: Arguments,
+  terminal: Terminal,
+  place: EnclavePlace | undefined,
+): Promise<ProxyOptions> {
   const { parseAllowlist, parseProxyConfig } = await loadProxyPackage()
   const config = given.value('config')
   if (given.positionals.length === 0) {
@@ -188,18 +205,28 @@ async function readOptions(given: Arguments, terminal: Terminal): Promise<ProxyO
     if (stray !== undefined || given.value('num_workers') !== undefined) {
       throw usage('proxy: the configuration says who may connect and to what; see --help')
     }
-    return readFile(config, parseProxyConfig)
+    const text = readFile(config, (all) => all)
+    const filled = place === undefined ? text : await fill(text, place)
+    return readText(config, filled, parseProxyConfig)
   }
   const workers = given.value('num_workers')
   if (workers !== undefined && !/^\d+$/.test(workers)) throw usage('--num_workers: a number')
   if (workers !== undefined) terminal.warn('enclavejs: --num_workers is ignored')
-  const entry = readEntry(given)
+  const entry = readEntry(given, place)
   const allowlist = readFile(config ?? AWS_LIST, parseAllowlist)
   // Judged as a configuration of its own, so that the command line is refused in the same words.
   return readText('the command line', JSON.stringify({ ...entry, allowlist }), parseProxyConfig)
 }
 
-function readEntry(given: Arguments): ProxyOptions {
+async function fill(text: string, place: EnclavePlace): Promise<string> {
+  const filled = await withEnclave(text, place)
+  if (filled !== undefined) return filled
+  throw usage(
+    '--enclave: the configuration names a CID or a path everywhere; leave out those of the enclave',
+  )
+}
+
+function readEntry(given: Arguments, place: EnclavePlace | undefined): ProxyOptions {
   const [localPort = '', host = '', remotePort = '', ...more] = given.positionals
   if (remotePort === '' || more.length > 0) {
     throw usage('proxy: LOCAL_PORT REMOTE_HOST REMOTE_PORT expected; see --help')
@@ -210,8 +237,10 @@ function readEntry(given: Arguments): ProxyOptions {
   }
   const allowedCids = given.values('allow-cid').map((text) => number(text, '--allow-cid'))
   const anyCid = given.has('any-cid')
-  if (anyCid === allowedCids.length > 0) {
-    throw usage('proxy: --allow-cid CID (of the enclave) or --any-cid is needed, not both')
+  const ways = [place !== undefined, allowedCids.length > 0, anyCid].filter(Boolean).length
+  if (ways !== 1) {
+    const message = '--allow-cid CID (of the enclave) or --any-cid is needed, not both'
+    throw usage(`proxy: ${message}; or --enclave NAME alone`)
   }
   if (given.has('ipv4') && given.has('ipv6')) throw usage('proxy: one of -4 and -6')
   const family = given.has('ipv4') ? (4 as const) : given.has('ipv6') ? (6 as const) : undefined
@@ -222,7 +251,7 @@ function readEntry(given: Arguments): ProxyOptions {
   }
   const listen = {
     port: number(localPort, 'LOCAL_PORT'),
-    ...(anyCid ? { anyCid } : { allowedCids }),
+    ...(place === undefined ? (anyCid ? { anyCid } : { allowedCids }) : listenerOf(place)),
   }
   return { outbound: [{ listen, to }] }
 }

@@ -9,8 +9,8 @@ const HELP = `enclavejs ps [NAME] [flags]
 
 The enclaves of this user that enclavejs run started, and those that nitro-cli lists besides.
 
-  --cid               prints the CID alone, for the enclave called NAME (or the only one):
-                      enclavejs proxy --config … or enclavejs credentials serve --allow-cid $(enclavejs ps web --cid)
+  --cid               prints the CID alone, for the enclave called NAME (or the only one). enclavejs proxy and
+                      enclavejs credentials serve take the name itself: --enclave NAME
   --json
   --help
 

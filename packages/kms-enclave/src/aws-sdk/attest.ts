@@ -4,6 +4,13 @@ import { refuseUnknown, type KmsClientOptions } from '../client-options.ts'
 import { KmsError } from '../error.ts'
 import { RecipientSource } from '../recipient.ts'
 import type { RecipientLease } from '../recipient-term.ts'
+import {
+  boundInput,
+  checkAnsweredKeys,
+  checkRequest,
+  operationOf,
+  type Members,
+} from './operation.ts'
 import { EnclaveRequestHandler } from './request-handler.ts'
 
 /** What is used of a `KMSClient` of the AWS SDK for JavaScript v3. */
@@ -19,8 +26,6 @@ type Middleware = (
   context: { readonly commandName?: unknown },
 ) => (args: { input: Members }) => Promise<{ output: Members }>
 
-type Members = Record<string, unknown>
-
 /** Options of {@link attestKmsClient}: those of `createKmsClient` that are not the SDK's own business. */
 export interface AttestKmsClientOptions extends Omit<
   KmsClientOptions,
@@ -35,14 +40,6 @@ export interface AttestKmsClientOptions extends Omit<
   readonly dangerouslyKeepRequestHandler?: boolean
 }
 
-/** The operations that take `Recipient`, the member that their secret belongs in, and whether they name a key. */
-const ATTESTED = new Map<string, { readonly secret: string; readonly keyed: boolean }>([
-  ['DecryptCommand', { secret: 'Plaintext', keyed: true }],
-  ['GenerateDataKeyCommand', { secret: 'Plaintext', keyed: true }],
-  ['GenerateDataKeyPairCommand', { secret: 'PrivateKeyPlaintext', keyed: true }],
-  ['GenerateRandomCommand', { secret: 'Plaintext', keyed: false }],
-  ['DeriveSharedSecretCommand', { secret: 'SharedSecret', keyed: true }],
-])
 /** Options of `createKmsClient` that are the SDK's business here. */
 const FOREIGN = ['credentials', 'maxAttempts', 'now', 'deadline', 'dangerouslyUnboundKey']
 const SECRETS = ['Plaintext', 'PrivateKeyPlaintext', 'SharedSecret']
@@ -50,16 +47,21 @@ const SECRETS = ['Plaintext', 'PrivateKeyPlaintext', 'SharedSecret']
 /**
  * Turns a `KMSClient` of the AWS SDK for JavaScript v3 into an attested one: from then on its Decrypt, GenerateDataKey,
  * GenerateDataKeyPair, GenerateRandom and DeriveSharedSecret send `Recipient`, and have the opened bytes where the SDK would
- * have the plaintext. `KeyId` is filled in, and compared in the answer. Other operations pass as they are. Signing,
- * credentials and attempts remain the SDK's.
+ * have the plaintext. Signing, credentials and attempts remain the SDK's.
  *
- * The SDK's types ask for no encryption context; give one nevertheless.
+ * Every operation is held to the one key: `KeyId` is filled in (`SourceKeyId` and `DestinationKeyId` of ReEncrypt as well), another
+ * key, a bare id or an alias in its place is a `TypeError`, and the key that an answer names is compared. Symmetric operations
+ * want an `EncryptionContext`, which the SDK's types do not ask for; to have none say
+ * `EncryptionContext: NO_ENCRYPTION_CONTEXT as never`. Else the operations that KMS cannot attest pass as they are.
+ *
+ * A client with `cacheMiddleware` is refused: the SDK would keep for its calls what they went with before. A call is refused
+ * when the client's request handler was replaced, or when `Recipient` did not come as far as it.
  *
  * Calls may throw {@link KmsError} beside the SDK's errors: `ERR_KMS_UNATTESTED_PLAINTEXT`, `ERR_KMS_CMS`, `ERR_KMS_KEY_MISMATCH`,
  * `ERR_KMS_EVIDENCE`, `ERR_KMS_RESPONSE`, `ERR_KMS_PLAINTEXT_LENGTH`, and those of the connection.
  *
  * @returns the same client; its `destroy` ends keys and sockets
- * @throws {TypeError} naming the option
+ * @throws {TypeError} naming the option, or what the client has that cannot be made safe
  * @example
  * ```ts
  * import { KMSClient } from '@aws-sdk/client-kms'
@@ -85,7 +87,14 @@ export function attestKmsClient<T extends AwsKmsClient>(
   if ((connect === undefined) !== keep) {
     throw new TypeError('either connect or dangerouslyKeepRequestHandler: true must be given')
   }
+  refuseUnsafe(client)
   const key = new BoundKey(options)
+  const handler =
+    connect === undefined
+      ? undefined
+      : new EnclaveRequestHandler(key.host, { ...options, connect }, (target, body) =>
+          checkRequest(target, body, key),
+        )
   const { getEvidence, singleUse, maxAgeMs, maxCalls, modulusLength, evidenceDeadlineMs } = options
   const source = new RecipientSource({
     getEvidence,
@@ -95,13 +104,13 @@ export function attestKmsClient<T extends AwsKmsClient>(
     ...(modulusLength !== undefined && { modulusLength }),
     ...(evidenceDeadlineMs !== undefined && { evidenceDeadlineMs }),
   })
-  if (connect !== undefined) {
+  addMiddleware(client, key, source, handler)
+  if (handler !== undefined) {
     const config = client.config as { requestHandler?: { destroy?(): void } }
     const before = config.requestHandler
-    config.requestHandler = new EnclaveRequestHandler(key.host, { ...options, connect })
+    config.requestHandler = handler
     before?.destroy?.()
   }
-  addMiddleware(client, key, source)
   const destroy = client.destroy.bind(client)
   client.destroy = () => {
     source.close()
@@ -110,23 +119,52 @@ export function attestKmsClient<T extends AwsKmsClient>(
   return client
 }
 
-function addMiddleware(client: AwsKmsClient, key: BoundKey, source: RecipientSource): void {
+/** With this setting the SDK keeps what it made of a command, its middleware and its handler, for all later calls. */
+function refuseUnsafe(client: AwsKmsClient): void {
+  const { cacheMiddleware } = client.config as { cacheMiddleware?: unknown }
+  const { handlers } = client as { handlers?: unknown }
+  if ((cacheMiddleware ?? false) !== false || handlers !== undefined) {
+    throw new TypeError(
+      'The client has cacheMiddleware: calls like those before would go as they went then, without Recipient and over another TLS. Make it without',
+    )
+  }
+}
+
+function addMiddleware(
+  client: AwsKmsClient,
+  key: BoundKey,
+  source: RecipientSource,
+  handler: EnclaveRequestHandler | undefined,
+): void {
   const attest: Middleware = (next, { commandName }) => {
-    const command = String(commandName)
-    const operation = ATTESTED.get(command)
-    if (operation === undefined) return next
-    const name = command.replace(/Command$/, '')
+    const name = String(commandName).replace(/Command$/, '')
+    const operation = operationOf(name)
+    // The SDK has just taken the handler out of the configuration.
+    const { requestHandler } = client.config as { requestHandler?: unknown }
+    const replaced = handler !== undefined && requestHandler !== handler
     return async (args) => {
-      const input = bind(args.input, key, operation.keyed)
+      if (replaced) {
+        throw new TypeError(
+          'The request handler was replaced after attestKmsClient: its TLS is unknown',
+        )
+      }
+      const input = boundInput(args.input, operation, key)
+      const { secret } = operation
+      if (secret === undefined) {
+        const result = await next({ ...args, input })
+        checkAnsweredKeys(name, operation, result.output, key)
+        return result
+      }
       for (let again = true; ; again = false) {
         const lease = await source.acquire()
         try {
           const given = { ...args, input: { ...input, Recipient: recipient(lease) } }
           const result = await next(given)
-          return {
-            ...result,
-            output: await open(name, input, result.output, lease, key, operation),
-          }
+          const sealed = sealedOf(name, result.output)
+          checkAnsweredKeys(name, operation, result.output, key)
+          const opened = ofLength(name, await lease.open(sealed), lengthOf(name, input))
+          const { CiphertextForRecipient: _sealed, ...output } = result.output
+          return { ...result, output: { ...output, [secret]: opened } }
         } catch (error) {
           if (!again) throw error
           if (isTooOld(error)) lease.retire()
@@ -141,29 +179,12 @@ function addMiddleware(client: AwsKmsClient, key: BoundKey, source: RecipientSou
   client.middlewareStack.add(attest, options)
 }
 
-function bind(input: Members, key: BoundKey, keyed: boolean): Members {
-  if (input['Recipient'] !== undefined) {
-    throw new TypeError('Recipient must be left out: attestKmsClient fills it in')
-  }
-  if (!keyed) return input
-  if (input['KeyId'] !== undefined && input['KeyId'] !== key.keyId) {
-    throw new TypeError(`KeyId must be left out, or be ${key.keyId}`)
-  }
-  return { ...input, KeyId: key.keyId }
-}
-
 function recipient({ document }: RecipientLease): Members {
   return { AttestationDocument: document, KeyEncryptionAlgorithm: 'RSAES_OAEP_SHA_256' }
 }
 
-async function open(
-  name: string,
-  input: Members,
-  { CiphertextForRecipient: sealed, ...output }: Members,
-  lease: RecipientLease,
-  key: BoundKey,
-  { secret, keyed }: { readonly secret: string; readonly keyed: boolean },
-): Promise<Members> {
+/** What was sealed for this process; refuses an answer that has a secret in the clear. */
+function sealedOf(name: string, output: Members): Uint8Array {
   for (const one of SECRETS) {
     const value = output[one] as { length?: number } | undefined
     if (value !== undefined && value !== null && value.length !== 0) {
@@ -173,20 +194,15 @@ async function open(
       )
     }
   }
-  if (!(sealed instanceof Uint8Array) || sealed.length === 0) {
-    throw new KmsError(
-      'ERR_KMS_RESPONSE',
-      `The answer to ${name}: CiphertextForRecipient is missing`,
-    )
-  }
-  if (keyed) key.check(name, String(output['KeyId']))
-  const opened = await lease.open(sealed)
-  return { ...output, [secret]: ofLength(name, opened, lengthOf(name, input)) }
+  const sealed = output['CiphertextForRecipient']
+  if (sealed instanceof Uint8Array && sealed.length > 0) return sealed
+  throw new KmsError('ERR_KMS_RESPONSE', `The answer to ${name}: CiphertextForRecipient is missing`)
 }
 
 /** The length that was asked for, or the bounds of the operation. */
 function lengthOf(name: string, { KeySpec, NumberOfBytes }: Members): SecretLength {
   if (name === 'GenerateDataKey' && KeySpec !== undefined) return KeySpec === 'AES_128' ? 16 : 32
+  if (name === 'DeriveSharedSecret') return { least: 1, most: 128 }
   const counted = name === 'GenerateDataKey' || name === 'GenerateRandom'
   return counted && typeof NumberOfBytes === 'number' ? NumberOfBytes : { least: 1, most: 4096 }
 }

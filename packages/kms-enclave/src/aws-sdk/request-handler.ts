@@ -20,13 +20,20 @@ interface SdkRequest {
 export interface EnclaveHandlerOptions
   extends Deadlines, Pick<KmsClientOptions, 'connect' | 'roots' | 'minTlsVersion' | 'maxSockets'> {}
 
+/** Looks at a request before it leaves: the header `X-Amz-Target`, and the body. */
+export type RequestCheck = (target: string | undefined, body: string) => void
+
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
 /** What the AWS SDK sends requests with, for one host alone. The SDK signs, and tries again. */
 export class EnclaveRequestHandler {
   readonly #host: string
   readonly #pool: HttpPool
   readonly #requestTimeout: number
+  readonly #check: RequestCheck
 
-  constructor(host: string, given: EnclaveHandlerOptions) {
+  /** @param check Throws at what must not leave. */
+  constructor(host: string, given: EnclaveHandlerOptions, check: RequestCheck = () => undefined) {
     const options = ownMembers(given)
     const deadlines = readDeadlines(options)
     const { connect } = options
@@ -39,6 +46,7 @@ export class EnclaveRequestHandler {
       deadlines,
     })
     this.#host = host
+    this.#check = check
     this.#requestTimeout = deadlines.requestTimeout
     this.#pool = new HttpPool({
       host,
@@ -68,6 +76,11 @@ export class EnclaveRequestHandler {
     if (typeof text !== 'string' && !(text instanceof Uint8Array)) {
       throw new TypeError('The body of a request to KMS must be a string or a Uint8Array')
     }
+    const target = Object.keys(headers).find((name) => name.toLowerCase() === 'x-amz-target')
+    this.#check(
+      target === undefined ? undefined : headers[target],
+      typeof text === 'string' ? text : decoder.decode(text),
+    )
     const signal = options.abortSignal as AbortSignal | undefined
     const response = await this.#pool.send({ headers, body: text }, this.#requestTimeout, signal)
     return { response: sdkResponse(response) }

@@ -32,12 +32,15 @@ export interface EnvelopeCrypto {
   randomKey(bytes: number): Uint8Array
 }
 
+const OPTIONS = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' } as const
+
 /** Node's own. */
 export const nodeCrypto: EnvelopeCrypto = {
   async decryptKey(privateKey, encryptedKey, key) {
     if (key !== undefined) {
-      const padding = constants.RSA_PKCS1_OAEP_PADDING
-      return privateDecrypt({ key, padding, oaepHash: 'sha256' }, encryptedKey)
+      // As members of the key itself: that an object of options is no KeyObject Node finds out by throwing and catching, which
+      // takes a tenth of what RSA does.
+      return privateDecrypt(Object.assign(key, OPTIONS), encryptedKey)
     }
     return new Uint8Array(await webcrypto.subtle.decrypt(RSA_OAEP, privateKey, encryptedKey))
   },

@@ -54,11 +54,14 @@ export class CredentialsCache {
   }
 
   async get({ forceRefresh = false }: CredentialsRequest = {}): Promise<Credentials> {
+    return (forceRefresh ? undefined : this.ready()) ?? this.#renew(forceRefresh)
+  }
+
+  /** The set that is there, if it is good. */
+  ready(): Credentials | undefined {
     const now = this.#now().getTime()
     const current = this.#current
-    if (forceRefresh || current === undefined || ended(current, now)) {
-      return this.#renew(forceRefresh)
-    }
+    if (current === undefined || ended(current, now)) return undefined
     if (now >= this.#renewAt) {
       // Behind the scenes: whoever calls meanwhile has a good set, and hears of a failure only when it has ended.
       this.#renew(false).catch(() => undefined)

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import Pool from 'undici/lib/dispatcher/pool.js'
+import Client from 'undici/lib/dispatcher/client.js'
 import { readStream, type Connect } from '../connect.ts'
 import { answerCallback, exchange, HEAD_MAX, type HttpResponse } from '../http-exchange.ts'
 
@@ -17,8 +17,7 @@ export interface PlainRequest {
 /** One request of plain HTTP/1.1 over a stream of its own, with at most 16 KiB of head and 64 KiB of body. Redirects are not followed. */
 export async function requestPlain(request: PlainRequest): Promise<HttpResponse> {
   const { connect, host, port = 80, method, path, headers, timeout, signal } = request
-  const pool = new Pool(`http://${host}${port === 80 ? '' : `:${port}`}`, {
-    connections: 1,
+  const client = new Client(`http://${host}${port === 80 ? '' : `:${port}`}`, {
     pipelining: 1,
     maxHeaderSize: HEAD_MAX,
     useMilo: false,
@@ -29,8 +28,9 @@ export async function requestPlain(request: PlainRequest): Promise<HttpResponse>
     },
   })
   try {
-    return await exchange(pool, { method, path, headers, reset: true }, timeout, signal)
+    const options = { method, path, headers, reset: true } as const
+    return await exchange((one) => client.dispatch(options, one), timeout, signal)
   } finally {
-    void pool.destroy().catch(() => undefined)
+    void client.destroy().catch(() => undefined)
   }
 }

@@ -36,13 +36,16 @@ const KIND_OF: ReadonlyMap<string, ActionKind> = new Map(
   (Object.keys(KINDS) as ActionKind[]).flatMap((kind) => KINDS[kind].map((name) => [name, kind])),
 )
 const NAME_OF: ReadonlyMap<string, string> = new Map(
-  [...KIND_OF.keys()].map((name) => [`kms:${name.toLowerCase()}`, name]),
+  [...KIND_OF.keys()].map((name) => [`kms:${foldCase(name)}`, name]),
 )
 
 /** The kind of an action, by its name without `kms:`. */
 export function kindOf(action: string): ActionKind {
   return KIND_OF.get(action) ?? 'escape'
 }
+
+/** What an action is written with. Without more than ASCII, letter case is the same to everyone: U+212A is no `K` to AWS. */
+const ACTION = /^[A-Za-z:*]+$/
 
 /**
  * The actions that an `Action` of a policy names, without `kms:`; case does not matter there. A star is understood at the
@@ -51,7 +54,8 @@ export function kindOf(action: string): ActionKind {
  * @returns undefined for an action that is not known here.
  */
 export function expandAction(action: string): readonly string[] | undefined {
-  const pattern = action.toLowerCase()
+  if (!ACTION.test(action)) return undefined
+  const pattern = foldCase(action)
   if (pattern === '*' || pattern === 'kms:*') return [...KIND_OF.keys()]
   const exact = NAME_OF.get(pattern)
   if (exact !== undefined) return [exact]
@@ -59,4 +63,9 @@ export function expandAction(action: string): readonly string[] | undefined {
   if (prefix === undefined) return undefined
   const names = [...NAME_OF].flatMap(([key, name]) => (key.startsWith(prefix) ? [name] : []))
   return names.length === 0 ? undefined : names
+}
+
+/** Lower case of A to Z alone: `toLowerCase` makes ASCII letters of others, such as U+212A. */
+export function foldCase(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 }

@@ -1,4 +1,5 @@
 import type { KeyArn } from '../key-arn.ts'
+import { foldCase } from './action.ts'
 import { parsePrincipalArn, readKeyArn } from './arn.ts'
 import { evaluateLeniently, type LenientStatement, type PcrMismatch } from './lenient-statement.ts'
 import { readPcr, ZERO_PCR } from './reference-values.ts'
@@ -281,7 +282,7 @@ function pcrSentence(one: PcrMismatch, pcrs: ExplainOptions['pcrs']): string {
   if (actual === undefined) {
     return `PCR${pcr} ${wanted} expected, and the document has none: it was not locked.`
   }
-  const hint = expected.some((value) => value.toLowerCase() === actual)
+  const hint = expected.some((value) => foldCase(value) === actual)
     ? ' Only the case differs: StringEqualsIgnoreCase would take it.'
     : pcr <= 2 && actual === ZERO_PCR
       ? ' Zero: the enclave runs in debug mode.'

@@ -13,7 +13,10 @@ export interface Grant {
 /** An answer of ListGrants. */
 export interface GrantList {
   readonly Grants?: readonly Grant[] | undefined
+  /** Must be there: an answer that does not say whether it is the last is refused. */
   readonly Truncated?: boolean | undefined
+  /** Stands in an answer that is not the last, and in no other. */
+  readonly NextMarker?: string | undefined
 }
 
 /**
@@ -30,12 +33,17 @@ export function checkGrants(
   if (lists.length === 0) throw answer('grants must be what ListGrants answered')
   let count = 0
   for (const [page, list] of lists.entries()) {
-    const { Grants, Truncated } = ownMembers(list)
+    const { Grants, Truncated, NextMarker } = ownMembers(list)
     if (!Array.isArray(Grants)) throw answer('ListGrants: Grants must be a list')
-    if (Truncated !== undefined && typeof Truncated !== 'boolean') {
-      throw answer('ListGrants: Truncated must be a boolean')
+    if (typeof Truncated !== 'boolean') {
+      throw answer(
+        'ListGrants: Truncated must be true or false, as in the API (the AWS CLI reads all pages and leaves it out: --no-paginate)',
+      )
     }
-    if ((Truncated === true) !== page < lists.length - 1) {
+    if (!Truncated && NextMarker !== undefined && NextMarker !== null) {
+      throw answer('ListGrants: a NextMarker, although Truncated is false')
+    }
+    if (Truncated !== page < lists.length - 1) {
       throw new KeyPolicyError(
         'ERR_KMS_POLICY_GRANTS_TRUNCATED',
         'ListGrants must be repeated with NextMarker until Truncated is false, and every answer given, in order',

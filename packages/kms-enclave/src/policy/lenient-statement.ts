@@ -1,3 +1,4 @@
+import { foldCase } from './action.ts'
 import type { Json } from './strict-json.ts'
 
 /** Three-valued: what is not understood is unknown, not false. */
@@ -110,16 +111,22 @@ function judgeAction(
     notUnderstood.push('Action is neither a text nor a list of texts')
     return 'unknown'
   }
-  const matches = list.some((pattern) => matchesPattern(pattern, `kms:${action}`)) ? 'yes' : 'no'
+  // Which of them AWS takes for a letter of ASCII, in another case, nobody says.
+  const strange = list.filter((pattern) => /[^ -~]/.test(pattern))
+  for (const one of strange) notUnderstood.push(`the action ${JSON.stringify(one)}`)
+  const fits = list.some(
+    (pattern) => !strange.includes(pattern) && matchesPattern(pattern, `kms:${action}`),
+  )
+  const matches = fits ? 'yes' : strange.length > 0 ? 'unknown' : 'no'
   return negated ? not(matches) : matches
 }
 
 /** `*` stands for any text, `?` for any character; case does not matter. */
 function matchesPattern(pattern: string, text: string): boolean {
-  const parts = pattern.toLowerCase().split('*')
+  const parts = foldCase(pattern).split('*')
   const fits = (part: string, at: number): boolean =>
     [...part].every((character, index) => character === '?' || character === rest[at + index])
-  const rest = text.toLowerCase()
+  const rest = foldCase(text)
   let offset = 0
   for (const [index, part] of parts.entries()) {
     const last = index === parts.length - 1
@@ -210,7 +217,7 @@ function judgeConditions(
       }
       const pcr = Number(index[1] ?? 0)
       const actual = pcrs?.get(pcr)
-      const values = list.map((text) => (ignoreCase === undefined ? text : text.toLowerCase()))
+      const values = list.map((text) => (ignoreCase === undefined ? text : foldCase(text)))
       const equal = actual !== undefined && values.includes(actual)
       const absent = actual === undefined && ifExists !== undefined
       const compared = absent || (negated === undefined ? equal : !equal)

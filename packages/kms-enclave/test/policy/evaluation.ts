@@ -61,7 +61,9 @@ function actionApplies(statement: Statement, { action }: Call): boolean {
   const negated = 'NotAction' in statement
   const patterns = list(statement[negated ? 'NotAction' : 'Action'])
   if (patterns.length === 0) return false
-  return patterns.some((pattern) => like(pattern.toLowerCase(), action.toLowerCase())) !== negated
+  // Of letters alone, and of ASCII: U+212A in lower case is a k, and no action's.
+  const folded = patterns.filter((pattern) => /^[ -~]*$/.test(pattern))
+  return folded.some((pattern) => like(pattern.toLowerCase(), action.toLowerCase())) !== negated
 }
 
 /** In a key policy the resource is the key. */

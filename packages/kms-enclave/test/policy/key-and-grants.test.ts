@@ -63,13 +63,19 @@ describe('a key', () => {
 
 describe('a grant', () => {
   const grant = { KeyId: KEY_ARN, GranteePrincipal: WRITER, Operations: ['Encrypt', 'DescribeKey'] }
+  const last = (...Grants: unknown[]): object => ({ Grants, Truncated: false })
   it.each<readonly [code: string, grants: unknown, statement?: string]>([
     ['ERR_KMS_POLICY_ANSWER', []],
     ['ERR_KMS_POLICY_ANSWER', null],
     ['ERR_KMS_POLICY_ANSWER', {}],
+    ['ERR_KMS_POLICY_ANSWER', { Truncated: false }],
     ['ERR_KMS_POLICY_ANSWER', { Grants: [], Truncated: 'no' }],
-    ['ERR_KMS_POLICY_ANSWER', { Grants: [null] }, 'Grants[0]'],
-    ['ERR_KMS_POLICY_ANSWER', { Grants: [{ ...grant, Operations: undefined }] }, 'Grants[0]'],
+    ['ERR_KMS_POLICY_ANSWER', { Grants: [] }],
+    ['ERR_KMS_POLICY_ANSWER', { Grants: [], NextMarker: 'x' }],
+    ['ERR_KMS_POLICY_ANSWER', { Grants: [], Truncated: false, NextMarker: 'x' }],
+    ['ERR_KMS_POLICY_ANSWER', [{ Grants: [], Truncated: true }, { Grants: [] }]],
+    ['ERR_KMS_POLICY_ANSWER', last(null), 'Grants[0]'],
+    ['ERR_KMS_POLICY_ANSWER', last({ ...grant, Operations: undefined }), 'Grants[0]'],
     ['ERR_KMS_POLICY_GRANTS_TRUNCATED', { Grants: [], Truncated: true }],
     [
       'ERR_KMS_POLICY_GRANTS_TRUNCATED',
@@ -78,19 +84,12 @@ describe('a grant', () => {
         { Grants: [], Truncated: false },
       ],
     ],
-    ['ERR_KMS_POLICY_KEY', { Grants: [{ ...grant, KeyId: `${KEY_ARN}0` }] }, 'Grants[0]'],
-    [
-      'ERR_KMS_POLICY_GRANT',
-      { Grants: [grant, { ...grant, GranteePrincipal: FOREIGN }] },
-      'Grants[1]',
-    ],
-    ['ERR_KMS_POLICY_GRANT', { Grants: [{ ...grant, GranteePrincipal: undefined }] }, 'Grants[0]'],
+    ['ERR_KMS_POLICY_KEY', last({ ...grant, KeyId: `${KEY_ARN}0` }), 'Grants[0]'],
+    ['ERR_KMS_POLICY_GRANT', last(grant, { ...grant, GranteePrincipal: FOREIGN }), 'Grants[1]'],
+    ['ERR_KMS_POLICY_GRANT', last({ ...grant, GranteePrincipal: undefined }), 'Grants[0]'],
     ...['Decrypt', 'CreateGrant', 'ReEncryptFrom', 'GenerateDataKey', 'New'].map(
       (operation) =>
-        [
-          'ERR_KMS_POLICY_GRANT',
-          { Grants: [{ ...grant, Operations: ['Encrypt', operation] }] },
-        ] as const,
+        ['ERR_KMS_POLICY_GRANT', last({ ...grant, Operations: ['Encrypt', operation] })] as const,
     ),
   ])('%s: %j', (code, grants, statement) => {
     const error = refusal(good({ grants: grants as never }))
@@ -100,8 +99,8 @@ describe('a grant', () => {
 
   it('that gives nothing secret to somebody named is counted', () => {
     const pages = [
-      { Grants: [grant], Truncated: true },
-      { Grants: [{ ...grant, KeyId: KEY_ARN.split('/')[1], Operations: ['RetireGrant'] }] },
+      { Grants: [grant], Truncated: true, NextMarker: 'x' },
+      last({ ...grant, KeyId: KEY_ARN.split('/')[1], Operations: ['RetireGrant'] }),
     ]
     expect(verifyKeyPolicy(good({ grants: pages as never })).grants).toBe(2)
   })

@@ -1,7 +1,7 @@
 // KMS has PCRs in lower case, and two of the four operators compare case: what is accepted must mean the same to both.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { KeyPolicyError } from '@enclavejs/kms-enclave/policy'
+import { explain, type KeyPolicyError } from '@enclavejs/kms-enclave/policy'
 import { isAllowed } from './evaluation.ts'
 import { call, ENCLAVE, KEEPER, OPTIONS, ROOT, verify } from './fixture.ts'
 
@@ -51,6 +51,47 @@ describe('a Deny that seems to shut another image out', () => {
   })
 })
 
+describe('an action with a character that another case makes a letter of ASCII of', () => {
+  // KELVIN SIGN in lower case is k, LONG S in upper case S, the dotted and the dotless i are near to I in either.
+  const CHARACTERS: readonly (readonly [string, string])[] = [
+    ['k', '\u212a'],
+    ['s', '\u017f'],
+    ['I', '\u0130'],
+    ['I', '\u0131'],
+  ]
+  const ACTIONS = [
+    'kms:*',
+    'kms:Decrypt',
+    'kms:ImportKeyMaterial',
+    'kms:List*',
+    '*\u212a',
+    'kms:K?',
+  ]
+  const written = CHARACTERS.flatMap(([letter, other]) =>
+    ACTIONS.map((action) => action.replace(letter, other)),
+  ).filter((action) => /[^ -~]/.test(action))
+  const deny = (Action: unknown): Record<string, unknown> => ({
+    ...{ Effect: 'Deny', Principal: '*', Action, Resource: '*' },
+  })
+  const open = { ...allow(OTHER), Condition: undefined, Action: ['kms:Decrypt'] }
+
+  it.each(written)('is refused in a Deny, which would shut out what it does not: %j', (action) => {
+    expect(codeOf([open, deny(action)])).toBe('ERR_KMS_POLICY_ACTION')
+    expect(codeOf([allow(MINE), deny(['kms:CreateGrant', action])])).toBe('ERR_KMS_POLICY_ACTION')
+    expect(codeOf([{ ...allow(MINE), Action: action }])).toBe('ERR_KMS_POLICY_ACTION')
+  })
+
+  it('is not understood by explain', () => {
+    const document = { Version: '2012-10-17', Statement: [open, deny('\u212ams:*')] }
+    const given = { policy: JSON.stringify(document), action: 'Decrypt', roleArn: ENCLAVE }
+    const { verdict, mismatches } = explain(given)
+    expect(verdict).toBe('unknown')
+    expect(mismatches).toEqual([
+      { kind: 'not-understood', statement: 'Statement[1]', what: 'the action "\u212ams:*"' },
+    ])
+  })
+})
+
 it('of random policies in any case, none that opens anything is accepted', () => {
   const value = fc
     .tuple(fc.constantFrom(MINE, OTHER, THIRD), fc.constantFrom(0, 0, 0, 1, 96))
@@ -70,7 +111,10 @@ it('of random policies in any case, none that opens anything is accepted', () =>
   const deny = fc.record({
     Effect: fc.constant('Deny'),
     Principal: fc.constantFrom('*', { AWS: '*' }, { AWS: ENCLAVE }),
-    Action: fc.constantFrom('*', 'kms:*', 'kms:Decrypt', ['kms:CreateGrant', 'kms:De*']),
+    Action: fc.constantFrom(
+      ...['*', 'kms:*', 'kms:Decrypt', '\u212ams:*'],
+      ...[['kms:CreateGrant', 'kms:De*']],
+    ),
     Resource: fc.constant('*'),
     Condition: conditions,
   })

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, verify, X509Certificate, type KeyObject } from 'node:crypto'
+import { createPublicKey, hash, verify, X509Certificate, type KeyObject } from 'node:crypto'
 import { Decoder } from 'cbor-x'
 import { encodeCbor } from '../cbor.ts'
 import { readConstraints } from './certificate-constraints.ts'
@@ -121,9 +121,7 @@ export class AttestationVerifier {
 
 /** What was found out about these octets before, or is now; only what holds is kept, and little of it. */
 function keep<T>(kept: Map<string, T>, octets: readonly Uint8Array[], find: () => T): T {
-  const hash = createHash('sha256')
-  for (const one of octets) hash.update(String(one.length)).update(':').update(one)
-  const name = hash.digest('hex')
+  const name = octets.map((one) => hash('sha256', one, 'base64')).join(' ')
   const value = kept.get(name) ?? find()
   kept.delete(name)
   kept.set(name, value)

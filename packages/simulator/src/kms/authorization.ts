@@ -12,7 +12,8 @@ export interface AccessRequest {
   readonly operation: string
   /** Absent where an operation has no key, or none yet. */
   readonly key?: KmsKey | undefined
-  readonly context: ConditionContext
+  /** What conditions are evaluated over. */
+  readonly context: () => ConditionContext
   readonly encryptionContext?: Readonly<Record<string, string>> | undefined
 }
 
@@ -93,7 +94,7 @@ function applies(statement: PolicyStatement, request: AccessRequest): boolean {
     many(patterns).some((pattern) => pattern === '*' || like(resource, pattern))
   if (statement.Resource !== undefined && !resourceNamed(statement.Resource)) return false
   if (statement.NotResource !== undefined && resourceNamed(statement.NotResource)) return false
-  return conditionHolds(statement.Condition, request.context)
+  return statement.Condition === undefined || conditionHolds(statement.Condition, request.context())
 }
 
 function principalOf(statement: PolicyStatement, principal: Principal): Named {

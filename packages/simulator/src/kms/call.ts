@@ -5,6 +5,7 @@ import { KmsException } from './exception.ts'
 import type { Input } from './input.ts'
 import { keyMaterialId, type KmsKey } from './key.ts'
 import type { KeyRing } from './key-ring.ts'
+import type { ConditionContext } from './policy-condition.ts'
 import type { PolicyDocument } from './policy-document.ts'
 
 /** What an operation gives: the members of the answer, and what Recipient would hide. */
@@ -109,6 +110,18 @@ export class Call {
     key: KmsKey | undefined,
     details: AuthorizationDetails,
   ): AccessRequest {
+    const { encryptionContext } = details
+    const keyId = this.input.has('KeyId') ? this.input.string('KeyId') : ''
+    let made: ConditionContext | undefined
+    const context = (): ConditionContext => (made ??= this.#context(key, keyId, details))
+    return { principal: this.principal, operation, key, context, encryptionContext }
+  }
+
+  #context(
+    key: KmsKey | undefined,
+    keyId: string,
+    details: AuthorizationDetails,
+  ): ConditionContext {
     const { encryptionContext, conditions = {} } = details
     const context = new Map<string, readonly string[]>()
     const put = (name: string, value: string | readonly string[] | undefined): void => {
@@ -138,16 +151,15 @@ export class Call {
       put('kms:KeyOrigin', key.origin)
       put('kms:MultiRegion', String(key.multiRegion))
     }
-    const keyId = this.input.has('KeyId') ? this.input.string('KeyId') : ''
     const [alias] = /alias\/.+$/.exec(keyId) ?? []
     put('kms:RequestAlias', alias)
     for (const [name, value] of Object.entries(conditions)) put(name, value)
-    return { principal: this.principal, operation, key, context, encryptionContext }
+    return context
   }
 }
 
 export function base64(octets: Uint8Array): string {
-  return Buffer.from(octets).toString('base64')
+  return Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('base64')
 }
 
 /** `KeyMaterialId` as a member, for keys that have one. */

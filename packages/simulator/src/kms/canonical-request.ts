@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** A request as it came in. */
 export interface SignedRequest {
@@ -34,11 +34,16 @@ export function joinHeaders(rawHeaders: readonly string[]): Map<string, string> 
   const headers = new Map<string, string>()
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]?.toLowerCase() ?? ''
-    const value = rawHeaders[index + 1]?.trim().replaceAll(/\s+/g, ' ') ?? ''
+    const value = oneBlank(rawHeaders[index + 1]?.trim() ?? '')
     const before = headers.get(name)
     headers.set(name, before === undefined ? value : `${before},${value}`)
   }
   return headers
+}
+
+/** Most values have no blanks to be made one. */
+function oneBlank(value: string): string {
+  return /\s\s|[^\S ]/.test(value) ? value.replaceAll(/\s+/g, ' ') : value
 }
 
 function canonicalQuery(query: string): string {
@@ -76,5 +81,5 @@ function encode(text: string): string {
 }
 
 export function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex')
+  return hash('sha256', data)
 }

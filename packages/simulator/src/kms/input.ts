@@ -1,5 +1,7 @@
 import { KmsException, validation } from './exception.ts'
 
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
 /** The members of a request, read with KMS's bounds and refused with its texts. */
 export class Input {
   readonly #members: Readonly<Record<string, unknown>>
@@ -12,7 +14,7 @@ export class Input {
   static parse(body: Uint8Array): Input {
     let members: unknown
     try {
-      members = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown
+      members = JSON.parse(decoder.decode(body)) as unknown
     } catch {
       throw serialization('The request body is not JSON.')
     }

@@ -22,11 +22,25 @@ const equalIgnoreCase: Match = (value, policyValue) =>
 
 /** `*` and `?` as IAM reads them; everything else as it is. */
 export function like(value: string, pattern: string, ignoreCase = false): boolean {
+  return expression(pattern, ignoreCase).test(value)
+}
+
+/** Patterns come again with each request. */
+const expressions = new Map<string, RegExp>()
+const EXPRESSIONS_MAX = 512
+
+function expression(pattern: string, ignoreCase: boolean): RegExp {
+  const name = `${ignoreCase ? 'i' : ''}:${pattern}`
+  const known = expressions.get(name)
+  if (known !== undefined) return known
   const source = pattern
     .replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
     .replaceAll(/\*+/g, '.*')
     .replaceAll('?', '.')
-  return new RegExp(`^${source}$`, ignoreCase ? 'isu' : 'su').test(value)
+  const made = new RegExp(`^${source}$`, ignoreCase ? 'isu' : 'su')
+  if (expressions.size >= EXPRESSIONS_MAX) expressions.clear()
+  expressions.set(name, made)
+  return made
 }
 
 const compare =

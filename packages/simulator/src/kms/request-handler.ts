@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { concat } from '../der.ts'
 import type { AccessKey } from './account.ts'
 import type { Answer } from './answer.ts'
 import { AttestationVerifier, type VerifiedAttestation } from './attestation.ts'
@@ -175,14 +176,20 @@ export class RequestHandler {
 }
 
 /** The whole body; undefined where it is longer than any request of KMS. */
-async function readBody(request: IncomingMessage): Promise<Uint8Array | undefined> {
-  const parts: Buffer[] = []
-  let length = 0
-  for await (const part of request) {
-    length += (part as Buffer).length
-    if (length <= MAX_BODY) parts.push(part as Buffer)
-  }
-  return length <= MAX_BODY ? new Uint8Array(Buffer.concat(parts)) : undefined
+function readBody(request: IncomingMessage): Promise<Uint8Array | undefined> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    let length = 0
+    request.on('data', (part: Buffer) => {
+      length += part.length
+      if (length <= MAX_BODY) parts.push(part)
+    })
+    request.once('end', () => resolve(length <= MAX_BODY ? concat(...parts) : undefined))
+    request.once('error', reject)
+    request.once('close', () => {
+      if (!request.readableEnded) reject(new Error('the request ended before its body'))
+    })
+  })
 }
 
 function rawAnswer(fault: Extract<KmsFault, { kind: 'raw-body' | 'unavailable' }>): {

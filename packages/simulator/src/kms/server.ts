@@ -227,8 +227,9 @@ export class SimulatedKms {
     await sendAnswer(response, answer, fault, () => this.#reset(socket))
   }
 
-  /** An RST where there is a TCP connection underneath. */
+  /** An RST where there is a TCP connection underneath, and its own end is not on the way: libuv resets none of those. */
   #reset(socket: TLSSocket): void {
+    if (socket.writableEnded) return void socket.destroy()
     for (const stream of this.#streams) {
       const isUnder = stream instanceof Socket && stream.remotePort === socket.remotePort
       if (isUnder && socket.remotePort !== undefined) return void stream.resetAndDestroy()

@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto'
 import type { AccessKey } from './account.ts'
 import { canonicalRequest, joinHeaders, sha256, type SignedRequest } from './canonical-request.ts'
 import { KmsException } from './exception.ts'
@@ -40,7 +40,7 @@ export function verifySigV4(request: SignedRequest, expected: SigV4Expectations)
       'The security token included in the request is invalid.',
     )
   }
-  const { expiration, secretAccessKey } = key.credentials
+  const { expiration } = key.credentials
   if (expiration !== undefined && expiration.getTime() <= expected.now.getTime()) {
     throw new KmsException(
       'ExpiredTokenException',
@@ -51,7 +51,7 @@ export function verifySigV4(request: SignedRequest, expected: SigV4Expectations)
   const bodyHash = sha256(request.body)
   const canonical = canonicalRequest(request, headers, signedHeaders, bodyHash)
   const stringToSign = [ALGORITHM, amzDate, scope.text, sha256(canonical)].join('\n')
-  const genuine = hmac(signingKey(secretAccessKey, scope.parts), stringToSign).toString('hex')
+  const genuine = hmac(signingKey(key, scope), stringToSign).toString('hex')
   const declared = headers.get('x-amz-content-sha256') ?? bodyHash
   if (!sameText(signature, genuine) || declared !== bodyHash) {
     throw invalid(
@@ -178,13 +178,23 @@ function basic(date: Date): string {
   return date.toISOString().replaceAll(/[-:]|\.\d+/g, '')
 }
 
-function signingKey(secretAccessKey: string, parts: readonly string[]): Buffer {
-  return parts.reduce<Buffer>((key, part) => hmac(key, part), Buffer.from(`AWS4${secretAccessKey}`))
+/** The signing key of each access key that was used last: it is the same for a day in one region of one service. */
+const signingKeys = new WeakMap<AccessKey, { readonly scope: string; readonly key: KeyObject }>()
+
+function signingKey(accessKey: AccessKey, { parts, text }: Scope): KeyObject {
+  const known = signingKeys.get(accessKey)
+  if (known?.scope === text) return known.key
+  // As KeyObjects: that octets are none Node finds out by throwing and catching.
+  const key = parts.reduce<KeyObject>(
+    (key, part) => createSecretKey(hmac(key, part)),
+    createSecretKey(Buffer.from(`AWS4${accessKey.credentials.secretAccessKey}`)),
+  )
+  signingKeys.set(accessKey, { scope: text, key })
+  return key
 }
 
-function hmac(key: Uint8Array, text: string): Buffer {
-  // As a KeyObject: that octets are none Node finds out by throwing and catching.
-  return createHmac('sha256', createSecretKey(key)).update(text).digest()
+function hmac(key: KeyObject, text: string): Buffer {
+  return createHmac('sha256', key).update(text).digest()
 }
 
 function sameText(a: string, b: string): boolean {

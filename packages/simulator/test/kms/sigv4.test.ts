@@ -133,6 +133,46 @@ describe("AWS's own suite", () => {
   })
 })
 
+describe('one access key', () => {
+  const expected = expectations(
+    { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' },
+    { region: '', service: '', amzDate: '20260101T120000Z' },
+  )
+  const accessKey = expected.find('AKIDEXAMPLE')
+  if (accessKey === undefined) throw new Error('no access key')
+  const [today, tomorrow] = [new Date('2026-01-01T12:00:00Z'), new Date('2026-01-02T12:00:00Z')]
+  const body = '{}'
+
+  function verifyOne(
+    scope: { at: Date; region: string; service: string },
+    credentials: Pick<SimulatedCredentials, 'accessKeyId' | 'secretAccessKey'>,
+  ): unknown {
+    const given = { host: 'kms.eu-west-1.amazonaws.com', 'x-amz-target': 'TrentService.Decrypt' }
+    const headers = signHeaders(given, body, { credentials, ...scope })
+    const request = { method: 'POST', url: '/', body: Buffer.from(body) }
+    return verifySigV4(
+      { ...request, rawHeaders: Object.entries(headers).flat() },
+      { ...expected, ...scope, now: scope.at, find: () => accessKey },
+    )
+  }
+
+  it.each([
+    ['today', today, 'eu-west-1', 'kms'],
+    ['again', today, 'eu-west-1', 'kms'],
+    ['tomorrow', tomorrow, 'eu-west-1', 'kms'],
+    ['in another region', today, 'us-east-1', 'kms'],
+    ['for another service', today, 'us-east-1', 's3'],
+    ['at last as at first', today, 'eu-west-1', 'kms'],
+  ])('holds %s, and one with another secret does not', (_when, at, region, service) => {
+    const { credentials } = accessKey
+    const scope = { at, region, service }
+    expect(verifyOne(scope, credentials)).toBe(accessKey)
+    const other = { ...credentials, secretAccessKey: `${credentials.secretAccessKey}x` }
+    expect(() => verifyOne(scope, other)).toThrow(/signature we calculated does not match/)
+    expect(verifyOne(scope, credentials)).toBe(accessKey)
+  })
+})
+
 describe('on the wire', () => {
   let scene: Setup
   beforeAll(async () => {
