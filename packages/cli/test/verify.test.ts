@@ -236,7 +236,12 @@ describe('refused', () => {
   it.each<[string, Uint8Array | string, string, RegExp]>([
     ['nothing', '', 'ERR_ATTESTATION_SIZE', /1 to 16384 bytes expected, 0 bytes seen/],
     ['spaces', ' \n\t', 'ERR_ATTESTATION_SIZE', /1 to 16384 bytes expected, 0 bytes seen/],
-    ['17 KiB', new Uint8Array(17 * 1024).fill(0x84), 'ERR_ATTESTATION_SIZE', /1 to 16384 bytes expected, 17408 bytes seen/],
+    [
+      '17 KiB',
+      new Uint8Array(17 * 1024).fill(0x84),
+      'ERR_ATTESTATION_SIZE',
+      /1 to 16384 bytes expected, 17408 bytes seen/,
+    ],
     [
       'more than 1 MiB',
       new Uint8Array(1024 * 1024 + 1),
