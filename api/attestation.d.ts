@@ -102,7 +102,7 @@ declare class CertificateError extends AttestationError {
     readonly subject: string | undefined;
     constructor(code: AttestationErrorCode, message: string, where: {
         certificate: string;
-        subject: string | undefined;
+        subject?: string;
     }, options?: {
         cause?: unknown;
     });
@@ -118,9 +118,9 @@ declare class PcrError extends AttestationError {
     readonly label: string | undefined;
     constructor(code: AttestationErrorCode, message: string, detail: {
         pcr: number;
-        expected: string | undefined;
-        actual: string | undefined;
-        label: string | undefined;
+        expected?: string | undefined;
+        actual?: string | undefined;
+        label?: string | undefined;
     });
 }
 
@@ -181,7 +181,9 @@ interface UnverifiedCertificate {
 /**
  * Reads a certificate (DER) of a document's `cabundle` or `certificate`, without verifying anything of it.
  *
- * @throws {AttestationError} `ERR_ATTESTATION_CERTIFICATE_MALFORMED` when it is not the strict DER of X.509 v3.
+ * @param der 1 to 1024 bytes, as AWS bounds them.
+ * @throws {AttestationError} `ERR_ATTESTATION_CERTIFICATE_MALFORMED` when it is not the strict DER of X.509 v3;
+ *   `ERR_ATTESTATION_CERTIFICATE_SIZE` when it is longer.
  */
 declare function decodeCertificate(der: Uint8Array): UnverifiedCertificate;
 

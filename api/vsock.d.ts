@@ -26,6 +26,8 @@ type VsockErrorCode =
  | 'ERR_VSOCK_MESSAGE_BUSY'
 /** The `MessageClient` was closed. */
  | 'ERR_VSOCK_MESSAGE_CLOSED'
+/** The other end of a connection for HTTPS did not finish the TLS handshake in time. */
+ | 'ERR_VSOCK_TLS_TIMEOUT'
 /** The parent did not answer the heartbeat. */
  | 'ERR_VSOCK_HEARTBEAT'
 /** The PROXY protocol header of a connection is malformed, too long, late or missing. */
@@ -117,6 +119,7 @@ interface VsockAddress {
  * can be any program there.
  */
 declare class VsockSocket extends Socket {
+    constructor(options?: SocketConstructorOpts);
     /** The CID of the other end; undefined until connected, and over a hybrid path. */
     get remoteCid(): number | undefined;
     /** The CID of this end; undefined until connected. */
@@ -279,6 +282,8 @@ interface FrameOptions {
 /**
  * A message with its length before it, in one piece: 4 bytes big-endian, then the bytes of `parts` one after the other.
  * The parts are copied.
+ *
+ * @throws {TypeError} A part is no Uint8Array.
  */
 declare function encodeFrame(...parts: readonly Uint8Array[]): Uint8Array;
 
@@ -386,7 +391,7 @@ declare function sendHeartbeat(options?: HeartbeatOptions): Promise<void>;
 
 /**
  * An agent of node:http whose connections go to one vsock address, whatever the URL says: the URL's host is only the
- * `Host` header.
+ * `Host` header. Of its options, `timeout` is that of the sockets, as for `http.Agent`.
  *
  * @example
  * ```ts
@@ -400,12 +405,13 @@ declare function sendHeartbeat(options?: HeartbeatOptions): Promise<void>;
 declare class VsockAgent extends Agent {
     #private;
     constructor(vsock: VsockConnectionOptions, options?: AgentOptions);
-    createConnection(): Duplex;
+    createConnection(options?: Parameters<Agent['createConnection']>[0]): Duplex;
 }
 /**
  * An agent of node:https whose connections go to one vsock address (a proxy's, which passes bytes on), with TLS inside:
  * the certificate is verified against the URL's host, exactly as without vsock. Sessions are resumed as by
- * `https.Agent`. The AWS SDK v3 takes it as `httpsAgent` of its `NodeHttpHandler`.
+ * `https.Agent`, and `timeout` is that of the sockets. The handshake has 10 seconds: the request then fails with a
+ * {@link VsockError} `ERR_VSOCK_TLS_TIMEOUT`. The AWS SDK v3 takes it as `httpsAgent` of its `NodeHttpHandler`.
  *
  * @example
  * ```ts
@@ -431,7 +437,8 @@ type UndiciConnector = (options: {
  * What undici's `Agent`, `Pool` and `Client` take as `connect`, and `fetch` through them: connections go to one vsock
  * address, and for `https:` URLs TLS runs inside, verified against the URL's host.
  *
- * @param tls Options of `tls.connect`. `servername` and `socket` are this function's. The handshake has 10 seconds.
+ * @param tls Options of `tls.connect`. `servername` and `socket` are this function's. The handshake has 10 seconds, and fails
+ * then with a {@link VsockError} `ERR_VSOCK_TLS_TIMEOUT`.
  * @example
  * ```ts
  * import { Agent, fetch } from 'undici'
@@ -790,6 +797,7 @@ declare class VsockServer extends Server {
 /**
  * Makes a server, as `net.createServer` does. The sockets of its event `connection` are {@link VsockSocket}.
  *
+ * @throws {TypeError} `options` has `allowedCids`, which is for {@link VsockServer.listen}.
  * @example
  * ```ts
  * import { createServer } from '@enclavejs/vsock'
@@ -808,6 +816,8 @@ interface VsockSystemError extends NodeJS.ErrnoException {
     syscall: string;
     cid?: number;
     port?: number;
+    /** The Unix socket of a listener over hybrid vsock. */
+    address?: string;
 }
 
 export { DEFAULT_MAX_MESSAGE_LENGTH, FrameDecoder, FrameEncoder, MessageClient, MessageError, MessageRemoteError, MessageServer, NITRO_PARENT_CID, VMADDR_CID_ANY, VMADDR_CID_HOST, VMADDR_CID_HYPERVISOR, VMADDR_CID_LOCAL, VMADDR_PORT_ANY, VsockAgent, VsockError, VsockServer, VsockSocket, VsockTlsAgent, connect, createConnection, createEgress, createPortEgress, createServer, encodeFrame, getLocalCid, listenVsock, readProxyHeader, sendHeartbeat, serveMessages, vsockConnector };

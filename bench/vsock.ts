@@ -1,12 +1,14 @@
 // What the sockets of @enclavejs/vsock cost. First beside node:net's own on the same kind of Unix socket: the same handle
 // under another descriptor, so a ratio of 1 is what is expected; both ends run in one process. Then (rows `guest-…`) on real
-// AF_VSOCK in an emulated guest, beside C on the same AF_VSOCK, where a QEMU for it is there.
+// AF_VSOCK in an emulated guest, beside C on the same AF_VSOCK, where a QEMU for it is there. Last (rows `proxy-…`) the rows
+// of vsock-proxy.ts: the parent's proxy beside socat.
 //
 // node-vsock, the one other package that opens AF_VSOCK, is not beside them: the registry does not have it under that name.
 import { spawnSync } from 'node:child_process'
 import { runChild } from './child.ts'
 import type { Row } from './row.ts'
 import { readBudget } from './slice.ts'
+import { bench as benchProxy } from './vsock-proxy.ts'
 import { benchGuest } from './vsock/guest.ts'
 
 const ROWS = ['throughput', 'latency', 'tls-throughput'] as const
@@ -20,7 +22,9 @@ interface Ratio {
 
 export async function bench(): Promise<readonly Row[]> {
   const here = await benchHere()
-  return [...here, ...(await benchGuest(readBudget()))]
+  const guest = await benchGuest(readBudget())
+  const proxy = await benchProxy()
+  return [...here, ...guest, ...proxy.map((one) => ({ ...one, row: `proxy-${one.row}` }))]
 }
 
 async function benchHere(): Promise<readonly Row[]> {

@@ -1,7 +1,8 @@
 // enclavejs run with QEMU's nitro-enclave machine: a production image, as it is built for an instance, boots with the PCRs that
 // were measured, is asked for a document, reached, read and stopped. The document is signed as Nitro signs.
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -86,13 +87,7 @@ export async function runRunCommand(
     })
     await results.check('run: a published port leads to the enclave', async () => {
       const [door] = seen('open').doors
-      const socket = connect(door?.port ?? 0, '127.0.0.1')
-      socket.write('hello')
-      const answer = await new Promise((resolve, reject) => {
-        socket.once('data', (bytes) => resolve(bytes.toString())).once('error', reject)
-      })
-      socket.destroy()
-      equal(answer, 'hello')
+      equal(await echoed(door?.port ?? 0), 'hello')
     })
     await results.check('run: another process finds it, its log and its console', async () => {
       const { state, cid, vsock } = await findEnclave('guest', surroundings)
@@ -106,6 +101,24 @@ export async function runRunCommand(
       for await (const line of readConsole('guest', { surroundings })) said.push(line)
       if (!said.includes('the program listens')) throw new Error(said.slice(-5).join('\n'))
     })
+    await results.check('run: a proxy of its own finds it by its name', async () => {
+      const file = join(folder, 'run-proxy.json')
+      const inbound = [{ listen: { port: 0 }, to: { port: 7 } }]
+      writeFileSync(file, JSON.stringify({ inbound }))
+      const by = ['proxy', '--config', file, '--enclave', 'guest', '--json']
+      const proxy = spawn(process.execPath, [...CLI, ...by], {
+        ...{ env, stdio: ['ignore', 'pipe', 'ignore'] },
+      })
+      try {
+        const [line] = (await once(createInterface({ input: proxy.stdout }), 'line', {
+          signal: AbortSignal.timeout(20_000),
+        })) as [string]
+        equal(await echoed((JSON.parse(line) as { port: number }).port), 'hello')
+      } finally {
+        proxy.kill()
+        await once(proxy, 'close')
+      }
+    })
     await results.check('run: stop ends it, and nothing is left', async () => {
       equal((await stopEnclave('guest', { surroundings })).how, 'stopped')
       equal(await ended, 0)
@@ -116,6 +129,20 @@ export async function runRunCommand(
   } finally {
     child.kill('SIGTERM')
     await ended
+  }
+}
+
+/** What comes back of `hello` from a TCP port that leads to the enclave's echo. */
+async function echoed(port: number): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write('hello')
+  try {
+    const [bytes] = (await once(socket, 'data', { signal: AbortSignal.timeout(20_000) })) as [
+      Buffer,
+    ]
+    return bytes.toString()
+  } finally {
+    socket.destroy()
   }
 }
 

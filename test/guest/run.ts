@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { runEgress } from '../guest-eif/egress.ts'
 import { runEif } from '../guest-eif/run.ts'
 import { runReproducible } from '../guest-eif/reproducible.ts'
 import { runRunCommand } from '../guest-eif/run-command.ts'
@@ -28,6 +29,7 @@ if ('reason' in machine || missing !== undefined) {
     await runRunCommand(machine.folder, folder, results)
     await runVsockLoopback(machine.folder, folder, results)
     await runVsockEnclave(machine.folder, folder, results)
+    await runEgress(machine.folder, folder, results)
   } finally {
     rmSync(folder, { recursive: true })
   }

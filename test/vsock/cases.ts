@@ -1,4 +1,5 @@
 import type { Case } from './case.ts'
+import { chunks } from './cases/chunks.ts'
 import { connecting } from './cases/connecting.ts'
 import { destroying } from './cases/destroying.ts'
 import { flowing } from './cases/flowing.ts'
@@ -9,5 +10,5 @@ import { serving } from './cases/serving.ts'
 
 /** The semantics of sockets and servers, as data. */
 export const cases: readonly Case[] = [
-  ...[connecting, destroying, flowing, halves, serving, processes, protocols].flat(),
+  ...[connecting, destroying, flowing, chunks, halves, serving, processes, protocols].flat(),
 ]

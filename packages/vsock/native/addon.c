@@ -1,11 +1,13 @@
-// The Node-API face of socket.h, placeholder.h and connector.h. Failed system calls come back as negative errno, so that
-// the TypeScript side alone words errors; only misuse of this interface throws.
+// The Node-API face of socket.h, placeholder.h, connector.h and hybrid.h. Failed system calls come back as negative errno,
+// so that the TypeScript side alone words errors; only misuse of this interface throws.
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "addon.h"
 #include "connector.h"
+#include "hybrid.h"
 #include "loose.h"
 #include "placeholder.h"
 #include "socket.h"
@@ -141,6 +143,27 @@ static napi_value close_descriptor(napi_env env, napi_callback_info info) {
   return number(env, close((int)fd) != 0 ? -errno : 0);
 }
 
+// send(fd, bytes): how many the kernel took at once, or errno
+static napi_value send_now(napi_env env, napi_callback_info info) {
+  napi_value values[2];
+  int32_t fd = -1;
+  uint8_t *bytes = NULL;
+  size_t length = 0;
+  if (!arguments(env, info, values, 2)) return NULL;
+  TRY(env, napi_get_value_int32(env, values[0], &fd));
+  if (!bytes_argument(env, values[1], &bytes, &length)) return NULL;
+  ssize_t sent = send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return number(env, sent < 0 ? -errno : (double)sent);
+}
+
+// empty(fd): 0 or errno
+static napi_value empty(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  int64_t fd = -1;
+  if (!arguments(env, info, values, 1) || !integers(env, values, &fd, 1)) return NULL;
+  return number(env, hybrid_empty((int)fd));
+}
+
 // name(fd, peer): [cid, port] or errno
 static napi_value name(napi_env env, napi_callback_info info) {
   napi_value values[2], pair;
@@ -179,7 +202,8 @@ NAPI_MODULE_INIT() {
   static const struct function functions[] = {
       {"placeholder", placeholder}, {"connect", begin_connect}, {"cancel", cancel},
       {"setRef", set_ref},          {"listen", begin_listen},   {"become", become},
-      {"close", close_descriptor},  {"name", name},             {"localCid", local_cid},
+      {"close", close_descriptor},  {"send", send_now},         {"empty", empty},
+      {"name", name},               {"localCid", local_cid},
   };
   struct loose *loose = calloc(1, sizeof *loose);
   if (loose == NULL || napi_set_instance_data(env, loose, finalize_loose, NULL) != napi_ok) {

@@ -30,6 +30,22 @@ export function integerOption(name: string, value: unknown, least: number, most:
   return value
 }
 
+/** @throws {TypeError} `name` is no number. @throws {RangeError} It is no integer from `least` to `most`. */
+export function millisecondsOption(
+  name: string,
+  value: unknown,
+  least: number,
+  most: number,
+): number {
+  if (typeof value !== 'number') {
+    throw new TypeError(`${name}: expected a number of milliseconds, got ${typeof value}`)
+  }
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${name}: expected ${least} to ${most} ms, got ${value}`)
+  }
+  return value
+}
+
 /** A CID or a port: both are 32 bits wide, so a port is no TCP port. */
 export function addressPart(name: 'cid' | 'port', value: unknown): number {
   return integerOption(name, value, 0, 0xffff_ffff)

@@ -1,11 +1,14 @@
 import type { Server, Socket } from 'node:net'
 import type { VsockAddress } from './address.ts'
+import type { VsockBinding } from './binding.ts'
 import { adoptAccepted, type SocketAddresses } from './socket.ts'
 
 /** What happens between accept(2) and the event `connection`. */
 export interface Admission {
   /** Where the server listens, for `address()`. */
   readonly local: VsockAddress
+  /** The addon, where accepted sockets write by it. */
+  readonly binding?: VsockBinding | undefined
   /** The addresses of an accepted socket, now or later; undefined refuses it. */
   known(socket: Socket): SocketAddresses | undefined | Promise<SocketAddresses | undefined>
 }
@@ -55,10 +58,11 @@ function release(server: Server): void {
 }
 
 function receive(server: Server, socket: Socket, emit: Server['emit']): void {
-  const known = (admissions.get(server) as Admission).known(socket)
+  const admission = admissions.get(server) as Admission
+  const known = admission.known(socket)
   const proceed = (addresses: SocketAddresses | undefined): void => {
     if (addresses === undefined || socket.destroyed) socket.destroy()
-    else emit('connection', adoptAccepted(socket, addresses))
+    else emit('connection', adoptAccepted(socket, addresses, admission.binding))
   }
   if (!(known instanceof Promise)) {
     proceed(known)

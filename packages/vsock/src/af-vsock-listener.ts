@@ -2,6 +2,7 @@ import { Server, type ListenOptions, type Socket } from 'node:net'
 import type { VsockAddress } from './address.ts'
 import { admit } from './admission.ts'
 import { loadBinding } from './binding.ts'
+import { descriptorOf } from './descriptor.ts'
 import type { SocketAddresses } from './socket.ts'
 import { systemError } from './system-error.ts'
 
@@ -52,7 +53,7 @@ export function listenAfVsock(
     fail(result, 'listen')
     return
   }
-  admit(server, { local, known: (socket) => accepted(socket, local, allowed) })
+  admit(server, { local, binding, known: (socket) => accepted(socket, local, allowed) })
 }
 
 /** The addresses of a socket that libuv accepted; undefined when it may not pass. */
@@ -61,7 +62,7 @@ function accepted(
   local: VsockAddress,
   allowed: readonly number[] | undefined,
 ): SocketAddresses | undefined {
-  const fd = descriptor(socket)
+  const fd = descriptorOf(socket)
   const peer = fd === undefined ? undefined : loadBinding().name(fd, true)
   // A peer that has gone already has no name any more.
   if (peer === undefined || typeof peer === 'number') {
@@ -74,10 +75,4 @@ function accepted(
     remote: { cid, port },
     local: typeof own === 'number' ? local : { cid: own[0], port: own[1] },
   }
-}
-
-/** node:net has no public way to the number; its handles have had this property since Node 0.10. */
-function descriptor(socket: Socket): number | undefined {
-  const fd = (socket as { _handle?: { fd?: unknown } | null })._handle?.fd
-  return typeof fd === 'number' && fd >= 0 ? fd : undefined
 }

@@ -7,6 +7,7 @@ import {
   setAddresses,
   setConnecting,
   VsockSocket,
+  writeAtOnce,
 } from './socket.ts'
 import { systemError } from './system-error.ts'
 
@@ -49,6 +50,7 @@ export class AfVsockSocket extends VsockSocket {
       options.connectTimeout,
       (outcome) => this.#settle(outcome),
     )
+    writeAtOnce(this, binding)
     if (typeof result === 'number') process.nextTick(() => this.#settle(result))
     else this.#connector = result
   }

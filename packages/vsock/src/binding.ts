@@ -25,11 +25,16 @@ export interface VsockBinding {
   /** Puts the socket `fd` under the placeholder's number too. */
   become(placeholder: number, fd: number): number
   close(fd: number): number
+  /** Offers bytes to the kernel without waiting. Returns how many it took. */
+  send(fd: number, bytes: Uint8Array): number
+  /** Ends a Unix socket that is about to be closed and takes what it holds unread, so that its peer sees an end. */
+  empty(fd: number): number
   name(fd: number, peer: boolean): readonly [cid: number, port: number] | number
   localCid(): number
 }
 
 let loaded: VsockBinding | undefined
+let absent = false
 
 /**
  * Loads the prebuilt addon of this architecture. Not at import: the package imports everywhere, and only what needs
@@ -52,4 +57,15 @@ export function loadBinding(): VsockBinding {
     throw new VsockError('ERR_VSOCK_BINDING', message, { cause })
   }
   return loaded
+}
+
+/** The addon for what goes better with it, and goes without. */
+export function findBinding(): VsockBinding | undefined {
+  if (loaded !== undefined || absent) return loaded
+  try {
+    return loadBinding()
+  } catch {
+    absent = true
+    return undefined
+  }
 }

@@ -88,7 +88,7 @@ export function createConnection(
   if (highWaterMark !== undefined) integerOption('highWaterMark', highWaterMark, 0, 2 ** 31 - 1)
   const socketOptions: SocketConstructorOpts = {
     ...(allowHalfOpen === undefined ? {} : { allowHalfOpen }),
-    ...(onread === undefined ? {} : { onread }),
+    ...(onread === undefined ? {} : { onread: readOnread(onread) }),
     ...(highWaterMark === undefined ? {} : { highWaterMark }),
   }
   const socket = open(given, socketOptions)
@@ -97,6 +97,27 @@ export function createConnection(
   if (timeout !== undefined) socket.setTimeout(timeout)
   if (connectListener !== undefined) socket.once('connect', connectListener)
   return socket
+}
+
+type Onread = NonNullable<SocketConstructorOpts['onread']>
+
+/** A copy, taken and its first buffer made before anything is open: either may run the caller's code, and throw. */
+function readOnread(onread: Onread): Onread {
+  if (typeof onread !== 'object' || onread === null) return onread // of which node:net takes no notice
+  const { buffer, callback } = onread as {
+    readonly buffer: Uint8Array | (() => Uint8Array)
+    readonly callback: (this: void, length: number, bytes: Uint8Array) => boolean
+  }
+  if (typeof buffer !== 'function') return { buffer, callback }
+  let first: Uint8Array | undefined = buffer()
+  return {
+    buffer: () => {
+      const next = first ?? buffer()
+      first = undefined
+      return next
+    },
+    callback,
+  }
 }
 
 function open(options: VsockConnectionOptions, socketOptions: SocketConstructorOpts): VsockSocket {

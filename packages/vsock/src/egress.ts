@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { addressPart, integerOption } from './address.ts'
+import { addressPart, integerOption, millisecondsOption } from './address.ts'
 import { connectUntil } from './connect-until.ts'
 import { connect, type VsockConnectionOptions } from './connection.ts'
 import { VsockError, type VsockErrorCode } from './error.ts'
@@ -177,9 +177,7 @@ function refuseBoth({ cid, path }: { readonly cid?: unknown; readonly path?: unk
 }
 
 function checkTimeout(timeout: number): void {
-  if (!(timeout >= 1 && timeout <= 600_000)) {
-    throw new RangeError(`timeout: expected 1 to 600000 ms, got ${timeout}`)
-  }
+  millisecondsOption('timeout', timeout, 1, 600_000)
 }
 
 function checkAllowed(allowed: boolean, host: string, port: number): string {

@@ -24,6 +24,8 @@ export type VsockErrorCode =
   | 'ERR_VSOCK_MESSAGE_BUSY'
   /** The `MessageClient` was closed. */
   | 'ERR_VSOCK_MESSAGE_CLOSED'
+  /** The other end of a connection for HTTPS did not finish the TLS handshake in time. */
+  | 'ERR_VSOCK_TLS_TIMEOUT'
   /** The parent did not answer the heartbeat. */
   | 'ERR_VSOCK_HEARTBEAT'
   /** The PROXY protocol header of a connection is malformed, too long, late or missing. */

@@ -1,5 +1,11 @@
 import { Transform, type TransformCallback } from 'node:stream'
-import { encodeFrame, readMaxMessageLength, tooLarge, type FrameOptions } from './frame.ts'
+import {
+  encodeFrame,
+  messageLength,
+  readMaxMessageLength,
+  tooLarge,
+  type FrameOptions,
+} from './frame.ts'
 
 /** Messages that wait to be encoded. */
 const WAITING = 4
@@ -46,8 +52,9 @@ export class FrameEncoder extends Transform {
       callback(new TypeError('message: expected a Uint8Array'))
       return
     }
-    if (message.length > this.#maxMessageLength) {
-      callback(tooLarge(message.length, this.#maxMessageLength))
+    const length = messageLength(message)
+    if (length > this.#maxMessageLength) {
+      callback(tooLarge(length, this.#maxMessageLength))
       return
     }
     const frame = encodeFrame(message)

@@ -1,5 +1,6 @@
 import { integerOption } from './address.ts'
 import { VsockError } from './error.ts'
+import { ownOptions } from './option.ts'
 
 /** The length before each message: unsigned, big-endian. */
 export const FRAME_HEADER_LENGTH = 4
@@ -7,6 +8,8 @@ export const FRAME_HEADER_LENGTH = 4
 export const DEFAULT_MAX_MESSAGE_LENGTH: number = 2 ** 20
 /** The most that `maxMessageLength` can be. */
 export const LONGEST_MESSAGE: number = 2 ** 31 - 1
+
+const OPTIONS = new Set(['maxMessageLength'])
 
 /** Options of {@link FrameEncoder} and {@link FrameDecoder}. */
 export interface FrameOptions {
@@ -16,19 +19,38 @@ export interface FrameOptions {
 
 /** @throws {TypeError | RangeError} It is no number of bytes, or an option is not known. */
 export function readMaxMessageLength(options: FrameOptions, owner: string): number {
-  for (const name of Object.keys(options)) {
-    if (name !== 'maxMessageLength') throw new TypeError(`${name} is not an option of ${owner}`)
-  }
-  const { maxMessageLength = DEFAULT_MAX_MESSAGE_LENGTH } = options
+  const { maxMessageLength = DEFAULT_MAX_MESSAGE_LENGTH } = ownOptions(options, OPTIONS, owner)
   return integerOption('maxMessageLength', maxMessageLength, 0, LONGEST_MESSAGE)
+}
+
+const OWN_LENGTH = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  'length',
+) as PropertyDescriptor & { get(): number }
+
+/** By the getter of the language, past one of a subclass. */
+function lengthOf(bytes: Uint8Array): number {
+  return OWN_LENGTH.get.call(bytes)
+}
+
+/**
+ * How many bytes are there, whatever a subclass says.
+ *
+ * @throws {TypeError} `message` is no Uint8Array.
+ */
+export function messageLength(message: Uint8Array): number {
+  if (!(message instanceof Uint8Array)) throw new TypeError('message: expected a Uint8Array')
+  return lengthOf(message)
 }
 
 /**
  * A message with its length before it, in one piece: 4 bytes big-endian, then the bytes of `parts` one after the other.
  * The parts are copied.
+ *
+ * @throws {TypeError} A part is no Uint8Array.
  */
 export function encodeFrame(...parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  const length = parts.reduce((sum, part) => sum + messageLength(part), 0)
   const header = new Uint8Array(FRAME_HEADER_LENGTH)
   new DataView(header.buffer).setUint32(0, length)
   return joinBytes([header, ...parts], FRAME_HEADER_LENGTH + length)
@@ -41,7 +63,7 @@ export function joinBytes(pieces: readonly Uint8Array[], length: number): Uint8A
   let offset = 0
   for (const piece of pieces) {
     whole.set(piece, offset)
-    offset += piece.length
+    offset += lengthOf(piece)
   }
   return whole
 }

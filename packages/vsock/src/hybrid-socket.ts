@@ -7,6 +7,7 @@ import {
   setAddresses,
   setConnecting,
   VsockSocket,
+  writeAtOnce,
 } from './socket.ts'
 import { namedError, systemError } from './system-error.ts'
 
@@ -63,7 +64,7 @@ export class HybridSocket extends VsockSocket {
       if (this.#answer.length <= ANSWER_MAX) return true
     }
     const [, port] = /^OK (\d{1,10})$/.exec(this.#answer) ?? []
-    if (port === undefined) this.#fail('EPROTO')
+    if (port === undefined || Number(port) > 0xffff_ffff) this.#fail('EPROTO')
     else this.#take(Number(port))
     return false
   }
@@ -77,8 +78,9 @@ export class HybridSocket extends VsockSocket {
       this.destroy(systemError(result, 'connect', { port: this.#options.port }))
       return
     }
+    writeAtOnce(this, this.#binding)
     const local = { cid: VMADDR_CID_HOST, port }
-    setAddresses(this, { remote: { port: this.#options.port }, local })
+    setAddresses(this, { remote: { port: this.#options.port }, local, hybrid: true })
     setConnecting(this, false)
     this.emit('connect')
     this.emit('ready')

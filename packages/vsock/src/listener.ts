@@ -2,10 +2,12 @@ import cluster from 'node:cluster'
 import type { Server } from 'node:net'
 import { addressPart, integerOption, VMADDR_CID_ANY, VMADDR_CID_HOST } from './address.ts'
 import { listenAfVsock } from './af-vsock-listener.ts'
+import { findBinding } from './binding.ts'
 import { VsockError } from './error.ts'
 import { ownOptions, pathOption } from './option.ts'
 import { listenSimulated } from './simulated-listener.ts'
 import { registeredSimulator } from './simulator.ts'
+import type { SocketAddresses } from './socket.ts'
 import { isBeginning, listenUnix } from './unix-listener.ts'
 
 /** Where a server listens and whom it takes. */
@@ -64,7 +66,7 @@ export function listenVsock<T extends Server>(
   const port = addressPart('port', given.port)
   const cid = addressPart('cid', given.cid ?? VMADDR_CID_ANY)
   const backlog = integerOption('backlog', given.backlog ?? BACKLOG, 1, 65535)
-  const allowed = given.allowedCids?.map((one) => addressPart('cid', one))
+  const allowed = readAllowedCids(options, given)
   const signal = given.signal === undefined ? {} : { signal: given.signal }
   const path = given.path === undefined ? undefined : pathOption(given.path)
   if (cluster.isWorker) {
@@ -88,7 +90,9 @@ export function listenVsock<T extends Server>(
   const simulator = path === undefined ? registeredSimulator() : undefined
   if (listeningListener !== undefined) server.once('listening', listeningListener)
   if (path !== undefined) {
-    const admission = { local: { cid: VMADDR_CID_HOST, port }, known: () => ({}) }
+    const known = (): SocketAddresses => ({ hybrid: true })
+    const binding = findBinding()
+    const admission = { local: { cid: VMADDR_CID_HOST, port }, binding, known }
     listenUnix(server, `${path}_${port}`, admission, { backlog, ...signal })
   } else if (simulator !== undefined) {
     listenSimulated(server, simulator, { cid, port }, allowed, { backlog, ...signal })
@@ -96,4 +100,19 @@ export function listenVsock<T extends Server>(
     listenAfVsock(server, { cid, port }, bufferSize, allowed, { backlog, ...signal })
   }
   return server
+}
+
+/** A copy. What is there in any form but that of a list of CIDs is refused: left out, it lets everyone in. */
+function readAllowedCids(
+  options: VsockListenOptions,
+  { allowedCids }: VsockListenOptions,
+): readonly number[] | undefined {
+  if (allowedCids === undefined) {
+    if (options.allowedCids === undefined) return undefined
+    throw new TypeError(
+      'allowedCids: expected an own property of the options, not an inherited one',
+    )
+  }
+  if (!Array.isArray(allowedCids)) throw new TypeError('allowedCids: expected a list of CIDs')
+  return Array.from(allowedCids, (one: unknown) => addressPart('cid', one))
 }

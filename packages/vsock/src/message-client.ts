@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { integerOption } from './address.ts'
 import { connectUntil } from './connect-until.ts'
 import { VsockError } from './error.ts'
-import { DEFAULT_MAX_MESSAGE_LENGTH, encodeFrame, LONGEST_MESSAGE } from './frame.ts'
+import { DEFAULT_MAX_MESSAGE_LENGTH, encodeFrame, LONGEST_MESSAGE, messageLength } from './frame.ts'
 import { connectionError, MessagePipeline } from './message-pipeline.ts'
 import { ownOptions } from './option.ts'
 import { PendingRequest, type MessageRequestOptions } from './pending-request.ts'
@@ -105,11 +105,11 @@ export class MessageClient implements AsyncDisposable {
    * described, or is not known.
    */
   async request(message: Uint8Array, options: MessageRequestOptions = {}): Promise<Uint8Array> {
-    if (!(message instanceof Uint8Array)) throw new TypeError('message: expected a Uint8Array')
     const { maxMessageLength, maxQueued } = this.#limits
-    if (message.length > maxMessageLength) {
+    const length = messageLength(message)
+    if (length > maxMessageLength) {
       throw new RangeError(
-        `message: expected at most ${maxMessageLength} bytes (maxMessageLength), got ${message.length}`,
+        `message: expected at most ${maxMessageLength} bytes (maxMessageLength), got ${length}`,
       )
     }
     const given = ownOptions(options, REQUEST_OPTIONS, 'a request')

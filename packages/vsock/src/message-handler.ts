@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { messageLength } from './frame.ts'
 import { MESSAGE_CODE, MessageError } from './message-error.ts'
 import { errorName } from './message-event.ts'
 
@@ -48,7 +49,8 @@ export async function callHandler(
   try {
     const message: unknown = await handler(request, context)
     if (!(message instanceof Uint8Array)) throw new TypeError('response: expected a Uint8Array')
-    if (message.length > maxMessageLength) throw new RangeError('response: maxMessageLength')
+    if (messageLength(message) > maxMessageLength)
+      throw new RangeError('response: maxMessageLength')
     return { status: 'OK', message }
   } catch (error) {
     return { status: codeOf(error), errorName: errorName(error) }

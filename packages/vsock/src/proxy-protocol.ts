@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { millisecondsOption } from './address.ts'
 import { VsockError } from './error.ts'
 import { readHead } from './head-reader.ts'
 import { ownOptions } from './option.ts'
@@ -72,9 +73,7 @@ export async function readProxyHeader(
   options: ReadProxyHeaderOptions = {},
 ): Promise<ProxyHeader> {
   const { timeout = 2000 } = ownOptions(options, OPTIONS, 'readProxyHeader')
-  if (!(timeout >= 1 && timeout <= 60_000)) {
-    throw new RangeError(`timeout: expected 1 to 60000 ms, got ${timeout}`)
-  }
+  millisecondsOption('timeout', timeout, 1, 60_000)
   const said = {
     late: `not there within ${timeout} ms`,
     long: `longer than ${LONGEST} bytes`,

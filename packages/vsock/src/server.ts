@@ -29,6 +29,7 @@ export class VsockServer extends Server {
 /**
  * Makes a server, as `net.createServer` does. The sockets of its event `connection` are {@link VsockSocket}.
  *
+ * @throws {TypeError} `options` has `allowedCids`, which is for {@link VsockServer.listen}.
  * @example
  * ```ts
  * import { createServer } from '@enclavejs/vsock'
@@ -42,6 +43,10 @@ export function createServer(
   connectionListener?: (socket: VsockSocket) => void,
 ): VsockServer {
   const listener = typeof options === 'function' ? options : connectionListener
+  // node:net takes any name and says nothing, and this one would be missed.
+  if ('allowedCids' in (Object(options) as object)) {
+    throw new TypeError('allowedCids: an option of listen, not of createServer')
+  }
   const server = new VsockServer(typeof options === 'function' ? {} : options)
   if (listener !== undefined) server.on('connection', (socket) => listener(socket as VsockSocket))
   return server

@@ -10,6 +10,8 @@ export interface VsockSystemError extends NodeJS.ErrnoException {
   syscall: string
   cid?: number
   port?: number
+  /** The Unix socket of a listener over hybrid vsock. */
+  address?: string
 }
 
 /** What it usually means where vsock is used. */
@@ -27,6 +29,14 @@ const MEANING: Readonly<Record<string, string>> = {
   EACCES: 'ports below 1024 need CAP_NET_BIND_SERVICE',
   'EACCES open':
     '/dev/vsock is not for this user: an enclave has no udev, so that it is for root until the init says otherwise',
+  'ENOENT path': 'there is no such folder',
+  'ENOTDIR path': 'a part of its folder is a file',
+  'EACCES path':
+    'this user may not write to its folder, or not connect to the socket that is there',
+  'EPERM path': 'this file system takes no Unix sockets',
+  'EADDRINUSE path': 'another socket listens there, or something that is no socket is in its place',
+  'ENAMETOOLONG path':
+    'the path of a Unix socket has 107 bytes at most (macOS: 103), `_PORT` included',
   EPIPE: 'the other side has closed',
   ENOBUFS: 'the receive buffer overflowed: read continuously, or raise bufferSize',
   EMFILE: 'this process has no descriptor left: close connections, or raise the limit (ulimit -n)',
@@ -57,6 +67,23 @@ export function namedError(
   return systemError(-constants.errno[name], syscall, at)
 }
 
+/** A listener's place: its address, and the Unix socket that stands for it. */
+export interface UnixAddress extends VsockAddress {
+  readonly path: string
+}
+
+/** A failure to listen on a Unix socket, by the error's name. */
+export function listenError(code: string, at: UnixAddress): VsockSystemError {
+  const number = (constants.errno as Readonly<Record<string, number>>)[code] ?? constants.errno.EIO
+  return systemError(-number, 'listen', at)
+}
+
+/** Adds the address to what node:net says of a listener that failed, in the place of the port that it has not. */
+export function describeListen(error: Error, at: UnixAddress): void {
+  const { syscall } = error as Partial<VsockSystemError>
+  if (syscall === 'listen' && Object.isExtensible(error)) describe(error as VsockSystemError, at)
+}
+
 /** What node:net makes of a socket's own system calls. An error of something else, which merely destroys the socket, is not. */
 const OWN: Readonly<Record<string, ReadonlySet<string>>> = {
   connect: new Set(['ECONNRESET', 'ECONNREFUSED', 'ENOENT', 'EACCES', 'ETIMEDOUT', 'EAGAIN']),
@@ -73,14 +100,20 @@ export function explain(error: Error, at: Partial<VsockAddress>): Error {
   return describe(error as VsockSystemError, at)
 }
 
-function describe(error: VsockSystemError, { cid, port }: Partial<VsockAddress>): VsockSystemError {
+function describe(
+  error: VsockSystemError,
+  { cid, port, path }: Partial<UnixAddress>,
+): VsockSystemError {
   if (cid !== undefined) error.cid = cid
   if (port !== undefined) error.port = port
-  const address = `${cid === undefined ? '' : `cid ${cid} `}${port === undefined ? '' : `port ${port}`}`
+  if (path !== undefined) error.address = path
+  const vsock = [cid === undefined ? '' : `cid ${cid}`, port === undefined ? '' : `port ${port}`]
+  const address = vsock.filter((part) => part !== '').join(' ')
   const meaning =
     error.code === 'ECONNRESET' && error.syscall !== 'connect'
       ? 'the other side went away'
-      : (MEANING[`${error.code} ${error.syscall}`] ?? MEANING[error.code])
-  error.message += `${address === '' ? '' : ` at vsock ${address.trim()}`}${meaning === undefined ? '' : ` (${meaning})`}`
+      : (MEANING[`${error.code} ${path === undefined ? error.syscall : 'path'}`] ??
+        MEANING[error.code])
+  error.message += `${address === '' ? '' : ` at vsock ${address}`}${path === undefined || error.message.includes(path) ? '' : `, ${path}`}${meaning === undefined ? '' : ` (${meaning})`}`
   return error
 }

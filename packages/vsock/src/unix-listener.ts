@@ -1,7 +1,13 @@
-import { lstat, unlink } from 'node:fs/promises'
+import { lstat, stat, unlink } from 'node:fs/promises'
 import { createConnection, Server, type ListenOptions } from 'node:net'
+import { dirname } from 'node:path'
 import { admit, type Admission } from './admission.ts'
-import { namedError } from './system-error.ts'
+import { describeListen, listenError } from './system-error.ts'
+
+/** The longest path of a Unix socket (unix(7)), in bytes. */
+const PATH_MOST = process.platform === 'linux' ? 107 : 103
+/** What says that a path is taken: someone answers, has a full queue, or is another kind of socket. */
+const TAKEN = new Set(['', 'EAGAIN', 'EPROTOTYPE'])
 
 const beginning = new WeakSet<Server>()
 
@@ -12,7 +18,7 @@ export function isBeginning(server: Server): boolean {
 
 /**
  * Listens on a Unix socket, in the place of one that a process left behind: a socket on which nobody answers. Where there
- * is anything else, the server emits `EADDRINUSE`.
+ * is anything else, the server emits `EADDRINUSE`. A listener that failed leaves nothing on the server.
  */
 export function listenUnix(
   server: Server,
@@ -25,38 +31,56 @@ export function listenUnix(
   const noticed = (): void => void (closed = true)
   server.once('close', noticed)
   beginning.add(server)
-  void clear(path).then((free) => {
+  const at = { ...admission.local, path }
+  void clear(path).then((code) => {
     beginning.delete(server)
     if (closed) return
     server.off('close', noticed)
-    if (!free) {
-      server.emit('error', Object.assign(namedError('EADDRINUSE', 'listen', {}), { address: path }))
+    if (code !== undefined) {
+      server.emit('error', listenError(code, at))
       return
     }
+    const described = (error: Error): void => {
+      describeListen(error, at)
+      // Only this listener was there: it must not hide what nobody handles.
+      if (server.listenerCount('error') === 0) throw error
+    }
+    server.prependOnceListener('error', described)
     try {
-      admit(server, admission)
       Server.prototype.listen.call(server, { ...options, path })
     } catch (error) {
       server.emit('error', error)
     }
+    // Otherwise node:net tells why in the next tick.
+    if (!server.listening) return
+    server.off('error', described)
+    admit(server, admission)
   })
 }
 
-/** Removes a socket that was left behind; false where something else is there. */
-async function clear(path: string): Promise<boolean> {
+/** Removes a socket that was left behind; the code of an error where something is in the way. */
+async function clear(path: string): Promise<string | undefined> {
+  if (Buffer.byteLength(path) > PATH_MOST) return 'ENAMETOOLONG'
   const answer = await probe(path)
-  if (answer === 'ENOENT') return true
+  if (TAKEN.has(answer)) return 'EADDRINUSE'
   try {
-    if (answer !== 'ECONNREFUSED' || !(await lstat(path)).isSocket()) return false
+    if (answer === 'ENOENT') {
+      // libuv says EACCES for a folder that is not there.
+      await stat(dirname(path))
+      return undefined
+    }
+    if (answer !== 'ECONNREFUSED') return answer
+    if (!(await lstat(path)).isSocket()) return 'EADDRINUSE'
     await unlink(path)
-    return true
+    return undefined
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const { code = 'EIO', syscall } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' && syscall !== 'stat' ? undefined : code
   }
 }
 
-/** The code of the error that a connection meets; undefined where it is made. */
-function probe(path: string): Promise<string | undefined> {
+/** The code of the error that a connection meets; nothing where it is made. */
+function probe(path: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = createConnection({ path })
     socket.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code ?? 'EIO'))
@@ -64,7 +88,7 @@ function probe(path: string): Promise<string | undefined> {
     socket.once('connect', () => {
       socket.end()
       socket.resume().unref()
-      resolve(undefined)
+      resolve('')
     })
   })
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer as createNetServer, type Socket } from 'node:net'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { connect as connectNet, createServer as createNetServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -58,6 +58,50 @@ describe('the options of a connection', () => {
     expect(() => createConnection(options as VsockConnectionOptions)).toThrow(expected)
   })
 
+  test.skipIf(process.platform !== 'linux')('onread that throws leaves nothing open', () => {
+    const options: VsockConnectionOptions = { path: join(folder, 'nowhere'), port: 1 }
+    const thrown = (): never => {
+      throw new Error('on purpose')
+    }
+    const callback = (): boolean => true
+    const getter = {
+      callback,
+      get buffer(): never {
+        return thrown()
+      },
+    }
+    const before = readdirSync('/proc/self/fd').length
+    for (const onread of [getter, { callback, buffer: thrown }]) {
+      for (let count = 0; count < 20; count++) {
+        expect(() => createConnection({ ...options, onread })).toThrow('on purpose')
+      }
+    }
+    expect(readdirSync('/proc/self/fd').length).toBe(before)
+  })
+
+  test('onread reads into the buffers that it makes, the first one included', async () => {
+    const path = await monitor((_, socket) => socket.end('OK 1\nfirst and second'))
+    const made: Uint8Array[] = []
+    const read: string[] = []
+    const socket = createConnection({
+      ...{ path, port: 1 },
+      onread: {
+        buffer: () => {
+          made.push(new Uint8Array(9))
+          return made.at(-1) as Uint8Array
+        },
+        callback: (count, buffer) => {
+          expect(buffer.buffer).toBe(made.find((one) => one.buffer === buffer.buffer)?.buffer)
+          read.push(Buffer.from(buffer.subarray(0, count)).toString())
+          return true
+        },
+      },
+    })
+    await once(socket, 'close')
+    expect(read.join('')).toBe('first and second')
+    expect(made.length).toBeGreaterThan(1)
+  })
+
   test('of a listener', () => {
     const listen = (options: object) => (): unknown =>
       listenVsock(createNetServer(), options as VsockListenOptions)
@@ -66,6 +110,22 @@ describe('the options of a connection', () => {
     expect(listen({ port: 1, allowedCids: [-1] })).toThrow(/^cid: expected 0 to/)
     expect(listen({ port: 1, path: '/x', cid: 3 })).toThrow(/^cid and path/)
     expect(listen({ port: 1, path: '/x', allowedCids: [3] })).toThrow(/^allowedCids and path/)
+    const list = /^allowedCids: expected a list of CIDs/
+    for (const allowedCids of [null, 16, '16', { 0: 16, length: 1 }]) {
+      expect(listen({ port: 1, allowedCids })).toThrow(list)
+    }
+    expect(listen({ port: 1, allowedCids: Object.assign([], { length: 1 }) })).toThrow(
+      /^cid: expected an integer/,
+    )
+    for (const value of [[99], null]) {
+      const inherited = Object.assign(Object.create({ allowedCids: value }) as object, { port: 1 })
+      expect(listen(inherited)).toThrow(/^allowedCids: expected an own property/)
+    }
+    const hidden = Object.defineProperty({ port: 1 }, 'allowedCids', { value: [99] })
+    expect(listen(hidden)).toThrow(/^allowedCids: expected an own property/)
+    for (const make of [{ allowedCids: [99] }, Object.create({ allowedCids: [99] }) as object]) {
+      expect(() => createServer(make)).toThrow(/^allowedCids: an option of listen/)
+    }
     expect(() => createServer().listen(8080)).toThrow(/this server listens on vsock/)
     expect(() => createServer().listen({ path: '/tmp/x' })).toThrow(/^port: expected an integer/)
   })
@@ -96,6 +156,7 @@ describe('hybrid vsock', () => {
     ['an end: nobody listens on that port', (socket: Socket) => socket.end(), 'ECONNRESET'],
     ['another answer', (socket: Socket) => socket.write('NO\n'), 'EPROTO'],
     ['an answer without a port', (socket: Socket) => socket.write('OK \n'), 'EPROTO'],
+    ['a port that is none', (socket: Socket) => socket.write('OK 4294967296\n'), 'EPROTO'],
     ['an answer without an end', (socket: Socket) => socket.write('O'.repeat(100)), 'EPROTO'],
     ['silence', () => undefined, 'ETIMEDOUT'],
   ])('%s', async (_, answer, code) => {
@@ -122,6 +183,41 @@ describe('hybrid vsock', () => {
     expect(await lost).toMatchObject({ code: 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION' })
     expect(socket.connecting).toBe(false)
   })
+
+  /** What the other end sees of a close while it has sent more than anybody read: 64 KiB are taken, the rest is not. */
+  async function sendUnread(peer: Socket, destroy: () => unknown): Promise<unknown> {
+    const seen = once(peer, 'end').then(
+      () => 'end',
+      (error: unknown) => (error as NodeJS.ErrnoException).code,
+    )
+    peer.resume()
+    await new Promise((resolve) => peer.write(Buffer.alloc(120_000), resolve))
+    destroy()
+    return await seen
+  }
+
+  test.skipIf(process.platform !== 'linux')(
+    'destroyed with bytes unread, both ends close with an end and no reset',
+    async () => {
+      let monitored: Socket | undefined
+      const vmm = await monitor((_, socket) => {
+        monitored = socket
+        socket.write('OK 1\n')
+      })
+      const ours = await connect({ path: vmm, port: 5000 })
+      expect(await sendUnread(monitored as unknown as Socket, () => ours.destroy())).toBe('end')
+      const path = join(folder, 'unread')
+      const accepted: Socket[] = []
+      const server = createServer((socket) => void accepted.push(socket))
+      server.listen({ path, port: 7000 })
+      closing.push(() => server.close())
+      await once(server, 'listening')
+      const machine = connectNet(`${path}_7000`)
+      sockets.add(machine)
+      await once(server, 'connection')
+      expect(await sendUnread(machine, () => accepted[0]?.destroy())).toBe('end')
+    },
+  )
 
   test('a listener of the host is where the machine connects', async () => {
     const path = join(folder, 'machine')

@@ -11,6 +11,8 @@ import { FrameDecoder } from '../src/frame-decoder.ts'
 import { FrameEncoder } from '../src/frame-encoder.ts'
 import { FrameSplitter } from '../src/frame-splitter.ts'
 import { encodeFrame } from '../src/frame.ts'
+import { MessageClient } from '../src/message-client.ts'
+import { callHandler, type MessageContext } from '../src/message-handler.ts'
 
 const MEBIBYTE = 2 ** 20
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values)
@@ -330,4 +332,52 @@ describe('FrameEncoder', () => {
     expect(decoded).toHaveLength(2000)
     expect(decoded.every((message, index) => message[0] === index % 256)).toBe(true)
   })
+})
+
+describe('what says another length than it has', () => {
+  const lying = (says: number, has: number): Uint8Array => {
+    class Lying extends Uint8Array {
+      override get length(): number {
+        return says
+      }
+      override get byteLength(): number {
+        return says
+      }
+    }
+    return new Lying(new ArrayBuffer(has))
+  }
+
+  test('is sent as it is: no memory of others comes with it', async () => {
+    expect(encodeFrame(lying(8192, 10), bytes(1))).toEqual(
+      bytes(0, 0, 0, 11, ...Array(10).fill(0), 1),
+    )
+    expect(Buffer.concat(await encode([lying(8192, 2)]))).toEqual(Buffer.from([0, 0, 0, 2, 0, 0]))
+    expect(() => encodeFrame('text' as unknown as Uint8Array)).toThrow(TypeError)
+  })
+
+  test('is not longer than maxMessageLength', async () => {
+    const refused = { code: 'ERR_VSOCK_FRAME_TOO_LARGE' }
+    const encoder = new FrameEncoder({ maxMessageLength: 10 })
+    await expect(encode([lying(1, 11)], encoder)).rejects.toMatchObject(refused)
+    const client = new MessageClient({
+      connect: () => Promise.reject(new Error('asked')),
+      maxMessageLength: 10,
+    })
+    await expect(client.request(lying(1, 11))).rejects.toThrow(/^message: expected .* got 11$/)
+    await client.close()
+    const answer = callHandler(() => lying(1, 11), bytes(), {} as MessageContext, 10)
+    expect(await answer).toMatchObject({ status: 'INTERNAL', errorName: 'RangeError' })
+  })
+})
+
+test.each([
+  ['a prototype', Object.create({ maxMessageLength: 2 ** 31 - 1 }) as object],
+  ['nothing', {}],
+])('maxMessageLength from %s is 1 MiB', async (_, options) => {
+  const announced = bytes(0, 0x10, 0, 1)
+  const { code } = await decode([announced], new FrameDecoder(options))
+  expect(code).toBe('ERR_VSOCK_FRAME_TOO_LARGE')
+  const encoder = new FrameEncoder(options)
+  const refused = encode([new Uint8Array(MEBIBYTE + 1)], encoder)
+  await expect(refused).rejects.toMatchObject({ code: 'ERR_VSOCK_FRAME_TOO_LARGE' })
 })

@@ -122,7 +122,7 @@ describe.skipIf(noCompiler !== '')(`the published addon ${noCompiler}`, () => {
       const lines = [97, 107].map(
         (errno) => `placeholder: open, name: -${errno}, close: 0, again: -9\n`,
       )
-      expect(ran.stdout).toBe(`functions: 9\n${lines.join('')}`)
+      expect(ran.stdout).toBe(`functions: 11\n${lines.join('')}`)
       expect(ran.status).toBe(0)
     },
   )
@@ -136,7 +136,21 @@ const nodes: readonly (readonly [name: string, program: string])[] = [
   ['Node 26', join(runtimes, 'node-26/bin/node')],
 ]
 
+/** Runs a part of load.ts, and expects what it says of itself. */
+async function expectLoad(action: string, said: object): Promise<void> {
+  const stage = new Stage(buildFake().file ?? '', certificate)
+  stages.push(stage)
+  const load = join(stage.folder, 'test/native/load.ts')
+  const ran = await run(process.execPath, ['--expose-gc', load, action, stage.certificate])
+  expect(ran).toEqual({ status: 0, out: `${JSON.stringify(said)}\n`, err: '' })
+}
+
 describe.skipIf(noCompiler !== '')('with AF_UNIX in the place of AF_VSOCK', () => {
+  // It waits, mostly, beside the others.
+  test('a reader that stops for 30 seconds', { concurrent: true, timeout: 120_000 }, () =>
+    expectLoad('stop', { stopped: 30_000 }),
+  )
+
   for (const [name, node] of nodes) {
     const missing = !existsSync(node)
       ? `${name} is not installed: run \`npm ci\` in test/runtimes`
@@ -166,6 +180,25 @@ describe.skipIf(noCompiler !== '')('with AF_UNIX in the place of AF_VSOCK', () =
       },
     )
   }
+})
+
+const noTls = noCompiler !== '' || certificate === undefined
+
+describe.skipIf(noTls)('at full numbers', () => {
+  test.each([
+    ['1 GiB through TLS, with checksums', 'tls', { bytes: 2 ** 30, protocol: 'TLSv1.3' }],
+    ['5,000 connections opened and closed', 'many', { connections: 5000 }],
+  ])('%s', { timeout: 120_000 }, (_, action, said) => expectLoad(action, said))
+})
+
+describe.skipIf(noCompiler !== '')('allowedCids', () => {
+  test('refuses a peer whose name is gone', async () => {
+    const stage = new Stage(buildFake().file ?? '', undefined)
+    stages.push(stage)
+    const ran = await run(process.execPath, [join(stage.folder, 'test/native/nameless.ts')])
+    const out = '["","taken from 1","taken from undefined","taken from 1"]\n'
+    expect(ran).toEqual({ status: 0, out, err: '' })
+  })
 })
 
 function outcomes(text: string): Map<string, Outcome> {

@@ -89,7 +89,7 @@ await check('1 GiB through TLS with checksums, or what there is time for', async
   ])) as unknown as [[Sum], [Sum]]
   const seconds = (performance.now() - started) / 1000
   assert.deepEqual(received, sent)
-  assert.ok(received.bytes >= (WHOLE ? 2 ** 30 : 8 * 2 ** 20), `${mib(received.bytes)} MiB`)
+  assert.ok(received.bytes >= (WHOLE ? 2 ** 30 : 32 * 2 ** 20), `${mib(received.bytes)} MiB`)
   await Promise.all([worker.terminate(), sender.terminate()])
   await settle(before)
   const size = mib(received.bytes)
@@ -145,7 +145,7 @@ await check('5,000 connections opened and closed, or what there is time for', as
     global.gc?.()
     grown.push(mib(process.memoryUsage.rss() - memory))
   }
-  assert.ok(made >= (WHOLE ? 5000 : 500), `${made} connections`)
+  assert.ok(made >= (WHOLE ? 5000 : 1000), `${made} connections`)
   assert.equal(answered, (made / 5) * 4)
   await settle(before)
   await close()

@@ -81,7 +81,10 @@ export class Fields {
     const value = this.#get(key)
     if (value === undefined) return []
     if (!Array.isArray(value)) throw configError(`${this.where}.${key}`, 'a list', value)
-    return value.map((item, index) => bare(read(item, `${this.where}.${key}[${index}]`)))
+    // Array.from also comes to the places that nothing was put in.
+    return Array.from(value, (item: unknown, index) =>
+      bare(read(item, `${this.where}.${key}[${index}]`)),
+    )
   }
 
   map<T>(key: string, read: (item: unknown, where: string) => T): T | undefined {

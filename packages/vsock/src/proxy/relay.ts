@@ -95,6 +95,15 @@ function carry(from: Socket, to: Socket, count: (bytes: number) => void): void {
 export function abort(socket: Socket): void {
   if (socket.destroyed) return
   // Only TCP has a reset, and only TCP has an address that node:net knows.
-  if (socket.connecting || socket.remoteFamily === undefined) socket.destroy()
-  else socket.resetAndDestroy()
+  const isTcp = !socket.connecting && socket.remoteFamily !== undefined
+  if (isTcp && !isEnding(socket)) socket.resetAndDestroy()
+  else socket.destroy()
+}
+
+/**
+ * Whether everything was handed to the kernel and its end is on the way. libuv refuses a reset then (EINVAL), and node:net
+ * neither closes the descriptor nor emits `close` after that.
+ */
+function isEnding(socket: Socket): boolean {
+  return socket.writableEnded && !socket.writableFinished && socket.writableLength === 0
 }

@@ -85,6 +85,9 @@ class RunningProxy implements VsockProxy {
 
   async close(options: { readonly deadline?: number } = {}): Promise<{ readonly cut: number }> {
     const { deadline = 30_000 } = ownOptions(options, CLOSE_OPTIONS, 'close')
+    if (typeof deadline !== 'number') {
+      throw new TypeError(`deadline: expected a number of milliseconds, got ${typeof deadline}`)
+    }
     if (!(deadline >= 0 && deadline <= DAY)) {
       throw new RangeError(`deadline: expected 0 to ${DAY} ms, got ${deadline}`)
     }

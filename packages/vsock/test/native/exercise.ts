@@ -44,6 +44,15 @@ async function misuse(): Promise<void> {
   assert.equal(binding.close(fd), 0)
   assert.equal(binding.close(fd), -9)
   assert.equal(binding.listen(77, 5000, 0, 1), -99)
+  const alone = binding.placeholder(false)
+  assert.throws(() => untyped['send']?.(alone, new Uint16Array(2)), /not a Uint8Array/)
+  // The other end of a placeholder is closed: EPIPE, and no signal. What is no Unix socket is left alone.
+  assert.equal(binding.send(alone, new Uint8Array(4)), -32)
+  assert.equal(binding.send(-1, new Uint8Array(4)), -9)
+  assert.equal(binding.empty(alone), 0)
+  assert.equal(binding.empty(-1), -9)
+  assert.equal(binding.empty(0) < 0, true, 'no descriptor that is not a Unix socket')
+  binding.close(alone)
   assert.equal(getLocalCid(), 1)
 }
 

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { parseAllowlist, parseProxyConfig, startProxy } from '@enclavejs/vsock/proxy'
+import {
+  checkProxyOptions,
+  parseAllowlist,
+  parseProxyConfig,
+  startProxy,
+} from '@enclavejs/vsock/proxy'
 
 const REFUSED = { code: 'ERR_VSOCK_PROXY_CONFIG' }
 
@@ -222,5 +227,9 @@ describe('parseProxyConfig', () => {
     const to = { host: 'a.example', port: 443, allowPrivate: true }
     const outbound = [{ listen: { port: 8000, anyCid: true }, to }]
     await expect(startProxy({ outbound })).rejects.toMatchObject(REFUSED)
+    for (const name of ['outbound', 'inbound', 'connect']) {
+      const sparse = { [name]: Object.assign([], { length: 1 }) }
+      expect(refusal(() => checkProxyOptions(sparse))).toMatch(`options.${name}[0]: a map expected`)
+    }
   })
 })

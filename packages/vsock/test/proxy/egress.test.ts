@@ -27,7 +27,10 @@ async function answered(
   world: World,
   reply: string | ((socket: Socket) => void),
   more: Partial<EgressOptions> = {},
-): Promise<{ ask: () => Promise<string>; request: Promise<string> }> {
+): Promise<{
+  ask: (options?: { signal: AbortSignal }) => Promise<string>
+  request: Promise<string>
+}> {
   const request = deferred<string>()
   const port = await world.backend((socket) => {
     socket.once('data', (chunk: Buffer) => {
@@ -45,8 +48,8 @@ async function answered(
     allow: [{ host: 'host.example', port: 443 }],
     ...more,
   })
-  const ask = async (): Promise<string> => {
-    const stream = (await egress('Host.Example.', 443, {})) as Socket
+  const ask = async (options: { signal?: AbortSignal } = {}): Promise<string> => {
+    const stream = (await egress('Host.Example.', 443, options)) as Socket
     return (await drained(stream)).bytes.toString()
   }
   return { ask, request: request.promise }
@@ -285,6 +288,24 @@ describe('createEgress', () => {
     expect((await drained(stream as Socket)).bytes.toString()).toBe('still here')
   })
 
+  it('heeds a signal while the answer is awaited: at once, and destroys the stream', async () => {
+    await using world = new World()
+    const closed = deferred<void>()
+    const { ask, request } = await answered(world, (socket) => {
+      socket.resume().once('close', closed.resolve)
+      socket.once('end', () => socket.end())
+    })
+    const during = new AbortController()
+    const asked = ask({ signal: during.signal })
+    await request
+    const reason = new Error('while it waits')
+    const began = performance.now()
+    during.abort(reason)
+    await expect(asked).rejects.toBe(reason)
+    await closed.promise
+    expect(performance.now() - began).toBeLessThan(2000)
+  })
+
   it('refuses what is no host, no port and no timeout', async () => {
     const connect = (): Promise<never> => Promise.reject(new Error('asked'))
     const make =
@@ -293,7 +314,14 @@ describe('createEgress', () => {
         createEgress({ connect, allow: [{ host, port }], timeout })
     expect(make('*.example', 443)).toThrow(TypeError)
     expect(make('host.example', 0)).toThrow(RangeError)
-    expect(make('host.example', 443, 0)).toThrow(RangeError)
+    for (const timeout of [0, 600_001, 1.5, Number.NaN]) {
+      expect(make('host.example', 443, timeout)).toThrow(/^timeout: expected 1 to 600000 ms/)
+      expect(() => createPortEgress({ ports: {}, timeout })).toThrow(RangeError)
+    }
+    for (const timeout of ['100', [100], true, null] as unknown as number[]) {
+      expect(make('host.example', 443, timeout)).toThrow(/^timeout: expected a number of/)
+      expect(() => createPortEgress({ ports: {}, timeout })).toThrow(TypeError)
+    }
     await expect(make('host.example', 443)()('a b', 443, {})).rejects.toThrow(TypeError)
   })
 })

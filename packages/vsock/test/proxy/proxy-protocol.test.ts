@@ -142,6 +142,10 @@ describe('readProxyHeader', () => {
     const socket = {} as Socket
     await expect(readProxyHeader(socket, { timeout: 0 })).rejects.toThrow(RangeError)
     await expect(readProxyHeader(socket, { timeout: Number.NaN })).rejects.toThrow(RangeError)
+    for (const timeout of ['5', [5], true] as unknown as number[]) {
+      await expect(readProxyHeader(socket, { timeout })).rejects.toThrow(TypeError)
+    }
+    await expect(readProxyHeader(socket, { timeout: 1.5 })).rejects.toThrow(RangeError)
     const misspelt = { timeuot: 1 } as object
     await expect(readProxyHeader(socket, misspelt)).rejects.toThrow(/^timeuot is not an option/)
   })

@@ -1,50 +1,21 @@
-import { createSocket, type Socket } from 'node:dgram'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
 import { nameServers } from '../../src/proxy/resolve.ts'
+import { A, AAAA, serveNames, type Answers } from './name-server.ts'
 
-const A = 1
-const AAAA = 28
 const SERVFAIL = 2
 const NXDOMAIN = 3
 
-type Answer = { readonly ttl: number; readonly data: readonly number[] }[] | number
-
-const servers: Socket[] = []
+const servers: { close(): unknown }[] = []
 afterEach(() => {
   for (const server of servers.splice(0)) server.close()
 })
 
-/** A name server on loopback (RFC 1035 §4.1), of one name whatever it is called. */
-async function serve(answers: Readonly<Record<number, Answer>>): Promise<string> {
-  const server = createSocket('udp4', (query, { port, address }) => {
-    const end = query.indexOf(0, 12) + 5
-    const type = query.readUInt16BE(end - 4)
-    const answer = answers[type] ?? []
-    const records = typeof answer === 'number' ? [] : answer
-    const header = Buffer.from(query.subarray(0, 12))
-    header.writeUInt16BE(0x8180 | (typeof answer === 'number' ? answer : 0), 2)
-    header.writeUInt16BE(records.length, 6)
-    header.writeUInt32BE(0, 8)
-    const body = records.map(({ ttl, data }) => {
-      const record = Buffer.alloc(12)
-      record.writeUInt16BE(0xc00c)
-      record.writeUInt16BE(type, 2)
-      record.writeUInt16BE(1, 4)
-      record.writeUInt32BE(ttl, 6)
-      record.writeUInt16BE(data.length, 10)
-      return Buffer.concat([record, Uint8Array.from(data)])
-    })
-    server.send(Buffer.concat([header, query.subarray(12, end), ...body]), port, address)
-  })
-  server.bind(0, '127.0.0.1')
-  await once(server, 'listening')
+async function ask(answers: Answers, host = 'host.example') {
+  const server = await serveNames(answers)
   servers.push(server)
-  return `127.0.0.1:${server.address().port}`
-}
-
-async function ask(answers: Readonly<Record<number, Answer>>, host = 'host.example') {
-  const resolve = nameServers([await serve(answers)])
+  const resolve = nameServers([server.address])
   return resolve(host, { signal: AbortSignal.timeout(5000) })
 }
 

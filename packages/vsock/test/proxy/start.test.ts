@@ -112,6 +112,8 @@ describe('close', () => {
     await using world = new World()
     const proxy = await world.proxy({ outbound: [entry(world, 8000, 1)] })
     await expect(proxy.close({ deadline })).rejects.toThrow(RangeError)
+    const text = { deadline: '5' } as unknown as { deadline: number }
+    await expect(proxy.close(text)).rejects.toThrow(/^deadline: expected a number of .* got string/)
     await expect(proxy.close({ timeout: 1 } as object)).rejects.toThrow(/^timeout is not an option/)
   })
 
