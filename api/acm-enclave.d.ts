@@ -242,6 +242,8 @@ type AcmErrorCode =
  | 'ERR_ACM_TOKEN_BINDING'
 /** The token in the enclave cannot be reached, does not answer in time, or answers with something else. */
  | 'ERR_ACM_TOKEN_ENCLAVE'
+/** The token in the enclave has more objects than a relay takes. */
+ | 'ERR_ACM_TOKEN_OBJECTS'
 /** The token in the enclave refused the PIN, or takes no more attempts now. */
  | 'ERR_ACM_TOKEN_PIN'
 /** The token was closed. */
@@ -683,6 +685,8 @@ declare class TokenStore {
     #private;
     readonly labels: TokenLabels;
     readonly pin: Pin;
+    /** Asked for room when all sessions are taken: has a client that did not log in give its own back. False when there is none. */
+    relieve: () => boolean;
     constructor(labels: TokenLabels, pin: Pin, maxSessions?: number);
     get sessions(): number;
     get maxSessions(): number;
@@ -690,11 +694,16 @@ declare class TokenStore {
     add(objects: readonly ObjectTemplate[]): readonly number[];
     /** Lets clients end an object (C_DestroyObject), and tells them so (CKA_DESTROYABLE). */
     allowDestroy(handle: number, destroy: () => void): void;
+    /** Undoes {@link TokenStore.allowDestroy}. */
+    forbidDestroy(handle: number): void;
     remove(handles: readonly number[]): void;
     get(handle: number): TokenObject | undefined;
     objects(): Iterable<TokenObject>;
-    /** @throws {CryptokiError} CKR_SESSION_COUNT */
-    openSession(): number;
+    /**
+     * @param first whether it is the client's only one, without which it cannot log in: strangers do not keep it out
+     * @throws {CryptokiError} CKR_SESSION_COUNT
+     */
+    openSession(first: boolean): number;
     closeSession(): void;
 }
 
@@ -758,7 +767,10 @@ interface TokenDescription {
     readonly serialNumber?: string | undefined;
     /** Connections at a time; more are closed at once. A web server has one for each worker and one for its master. Default 256, at most 4096. */
     readonly maxConnections?: number | undefined;
-    /** Sessions at a time, over all connections. Default 1024, at most 65536. */
+    /**
+     * Sessions at a time, over all connections. Default 1024, at most 65536. One connection has 16 of them at most before its
+     * login, and 128 after it. When none is left, a connection without a login gives way to a new one.
+     */
     readonly maxSessions?: number | undefined;
 }
 
@@ -797,11 +809,25 @@ declare class AcmToken {
     removeKey(id: Uint8Array): void;
     /**
      * Says that another key has replaced this one. It goes on signing; from now on a client that has logged in may remove it
-     * (C_DestroyObject; `CKA_DESTROYABLE` says so), as a relay does when the web server's last worker that used it has ended.
+     * (C_DestroyObject; `CKA_DESTROYABLE` says so), as `enclavejs acm agent` does when the web server's last worker that used it
+     * has ended.
      *
      * @throws {AcmError} `ERR_ACM_TOKEN_ID`
      */
     retireKey(id: Uint8Array): void;
+    /**
+     * Says that a retired key is in use again: clients may not remove it any more, and what they hold of it goes on working.
+     *
+     * @throws {AcmError} `ERR_ACM_TOKEN_ID`
+     */
+    reinstateKey(id: Uint8Array): void;
+    /**
+     * Whether a connection is open that has begun to sign with a key, or a relay's that knows of its retirement, and so will
+     * remove it when its own clients do not need it any more.
+     *
+     * @throws {AcmError} `ERR_ACM_TOKEN_ID`
+     */
+    isInUse(id: Uint8Array): boolean;
     /** Serves one client on a stream. The token ends the stream: when the client breaks the protocol, stalls, or is one too many. */
     serve(stream: Duplex): void;
     /**
@@ -848,8 +874,9 @@ interface FollowOptions {
     /** `CKA_LABEL` of its keys. Default `acm-key`, as in ACM for Nitro Enclaves. */
     readonly label?: string | undefined;
     /**
-     * Milliseconds that the key before stays after a renewal at most, for web servers that were not reloaded yet. Before that it
-     * goes when a relay says that no worker needs it (`AcmToken.retireKey`). Default 3600000; at most a week.
+     * Milliseconds that the key before stays after a renewal where nobody can tell whether it is needed: no connection is open
+     * that has signed with it, nor a relay's. While one is, it stays: until the relay says that no worker needs it
+     * (`AcmTokenRelay.removeRetired`), or the last such connection has ended. Default 3600000; at most a week.
      */
     readonly keepOldMs?: number | undefined;
 }
@@ -921,7 +948,8 @@ declare class AcmTokenRelay {
      * Asks every enclave what its token has: keys that came are shown, those that no enclave has any more are not. Call it
      * once before a web server starts, and after a key was added or removed. An enclave that is away keeps what it had.
      *
-     * @throws {AcmError} when no enclave answers: `ERR_ACM_TOKEN_ENCLAVE`, `ERR_ACM_TOKEN_PIN`, `ERR_ACM_TOKEN_CLOSED`
+     * @throws {AcmError} when no enclave answers: `ERR_ACM_TOKEN_ENCLAVE`, `ERR_ACM_TOKEN_PIN`, `ERR_ACM_TOKEN_CLOSED`; or none of
+     *   them has at most 1024 objects: `ERR_ACM_TOKEN_OBJECTS`
      */
     refresh(): Promise<void>;
     /** `CKA_ID` of each key that another has replaced, and whether a client that has signed with it is still connected. */

@@ -8,7 +8,7 @@
 import { createAcmCertificate, fromBundleObject } from '@enclavejs/acm-enclave'
 import { createToken, followCertificate } from '@enclavejs/acm-enclave/token'
 import { createVsockCredentials } from '@enclavejs/kms-enclave'
-import { connect, createPortEgress, createServer } from '@enclavejs/vsock'
+import { connect, createPortEgress, createServer, NITRO_PARENT_CID } from '@enclavejs/vsock'
 
 interface Configuration {
   readonly hostNames: readonly string[]
@@ -48,7 +48,7 @@ await followCertificate(token, certificate)
 
 const server = createServer()
 token.listen(server)
-server.listen({ port: PORT }, () => {
+server.listen({ port: PORT, allowedCids: [parent?.cid ?? NITRO_PARENT_CID] }, () => {
   console.log(`the token serves ${certificate.state.serialNumber} on vsock port ${PORT}`)
 })
 process.once('SIGTERM', () => {

@@ -17,8 +17,11 @@ const PIN = '123456'
 const HASH_LENGTHS = { sha256: 32, sha384: 48, sha512: 64 }
 const SECRET = [CKA.PRIVATE_EXPONENT, CKA.PRIME_1]
 
-/** A store whose keys say what they are asked for, in the place of signing. */
-function openStore(asked: () => void): TokenStore {
+/**
+ * A store whose keys say what they are asked for, in the place of signing: one, something public, and a key that another has
+ * replaced, which a client may end.
+ */
+function openStore(asked: () => void, ended: () => void): TokenStore {
   const labels = { label: 'fuzz', manufacturer: 'fuzz', model: 'fuzz', serialNumber: '1' }
   const store = new TokenStore(labels, new Pin(PIN, () => 0), MAX_SESSIONS)
   const key: SigningKey = {
@@ -37,7 +40,14 @@ function openStore(asked: () => void): TokenStore {
     ...[[CKA.PRIVATE, 1] as const, [CKA.ID, Uint8Array.of(1)] as const],
     ...SECRET.map((type) => [type, new Uint8Array(16).fill(0x5e)] as const),
   ])
-  store.add([{ attributes, key }, { attributes: new Map([[CKA.PRIVATE, 0]]) }])
+  const [, , retired = 0] = store.add([
+    ...[{ attributes, key }, { attributes: new Map([[CKA.PRIVATE, 0]]) }],
+    { attributes: new Map([...attributes, [CKA.ID, Uint8Array.of(2)]]), key },
+  ])
+  store.allowDestroy(retired, () => {
+    store.remove([retired])
+    ended()
+  })
   return store
 }
 
@@ -62,7 +72,10 @@ const TIMES = { handshake: 60_000, transfer: 60_000 }
 
 /** A client that is logged in writes the input in two pieces, and reads; frames come back in their order, and nothing else. */
 async function runStream(input: Uint8Array): Promise<void> {
-  const store = openStore(() => {})
+  const store = openStore(
+    () => {},
+    () => {},
+  )
   const [near, far] = duplexPair()
   const connection = new RpcConnection(store, far, TIMES)
   const output: Uint8Array[] = []
@@ -118,7 +131,11 @@ function opening(session: number): readonly Buffer[] {
 /** Frames of one client, as its stream has them. */
 async function runFrames(input: Uint8Array): Promise<void> {
   let signatures = 0
-  const store = openStore(() => signatures++)
+  let ended = 0
+  const store = openStore(
+    () => signatures++,
+    () => ended++,
+  )
   const client = new Client(store, (input[0] ?? 0) >= 2 ? 'new' : 'old')
   client.initialized = ((input[0] ?? 0) & 0x40) === 0
   const session = client.openSession(false)
@@ -136,12 +153,14 @@ async function runFrames(input: Uint8Array): Promise<void> {
     }
     if (frame === undefined) return
     const before = client.loggedIn
-    const signed = signatures
+    const [signed, gone] = [signatures, ended]
     const body = withHandles(frame.body, handles)
     const answer = await answerFrame(client, { code: frame.code, body })
     check(answer, frame.code, before || client.loggedIn)
     if (!before && signatures > signed) throw new LawBroken('signed without a login')
-    if ([...store.objects()].length !== 2) throw new LawBroken('an object is gone')
+    if (!before && ended > gone) throw new LawBroken('a key was ended without a login')
+    if ([...store.objects()].length + ended !== 3) throw new LawBroken('an object is gone')
+    if (ended > 1) throw new LawBroken('a key was ended twice')
     if (client.sessionCount > MAX_SESSIONS) throw new LawBroken('too many sessions')
   }
 }
@@ -178,6 +197,7 @@ function frameOf(call: number, signature: string, args: string): Buffer {
 
 const SESSION = '00000000f0f00000'
 const KEY = '00000000f0f00001'
+const RETIRED = '00000000f0f00003'
 const SLOT = '0000000000000001'
 const PSS = '0000000000000250 0000000000000002 0000000000000020'
 
@@ -226,6 +246,15 @@ function ownSeeds(): Uint8Array[] {
       ...[frameOf(11, 'u', SESSION), frameOf(12, 'u', SLOT), frameOf(2, '', '')],
     ],
     [Buffer.of(0x82), frameOf(22, 'uu', `${SESSION} ${KEY}`), frameOf(19, 'u', SESSION)],
+    [
+      Buffer.of(2),
+      frameOf(22, 'uu', `${SESSION} ${RETIRED}`),
+      frameOf(18, 'uuay', `${SESSION} 0000000000000001 01 00000006 313233343536`),
+      frameOf(42, 'uMu', `${SESSION} 0000000d 01 ${PSS} ${RETIRED}`),
+      ...[frameOf(22, 'uu', `${SESSION} ${RETIRED}`), sign(digest)],
+      ...[frameOf(22, 'uu', `${SESSION} ${RETIRED}`), frameOf(26, 'uaA', `${SESSION} 00000000`)],
+      frameOf(27, 'ufu', `${SESSION} 00000010`),
+    ],
   ].map((parts) => new Uint8Array(Buffer.concat(parts)))
 }
 
@@ -243,9 +272,15 @@ function theirSeeds(): Uint8Array[] {
 export const target: FuzzTarget = {
   format: undefined,
   maxLength: 4096,
-  dictionary: [SESSION, KEY, PSS.replaceAll(' ', ''), '00000123', '40000211', 'ffffffff'].map(
-    (hex) => new Uint8Array(Buffer.from(hex, 'hex')),
-  ),
+  dictionary: [
+    SESSION,
+    KEY,
+    RETIRED,
+    PSS.replaceAll(' ', ''),
+    '00000123',
+    '40000211',
+    'ffffffff',
+  ].map((hex) => new Uint8Array(Buffer.from(hex, 'hex'))),
   seeds: () => [...ownSeeds(), ...theirSeeds()],
   run,
 }

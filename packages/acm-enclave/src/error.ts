@@ -80,6 +80,8 @@ export type AcmErrorCode =
   | 'ERR_ACM_TOKEN_BINDING'
   /** The token in the enclave cannot be reached, does not answer in time, or answers with something else. */
   | 'ERR_ACM_TOKEN_ENCLAVE'
+  /** The token in the enclave has more objects than a relay takes. */
+  | 'ERR_ACM_TOKEN_OBJECTS'
   /** The token in the enclave refused the PIN, or takes no more attempts now. */
   | 'ERR_ACM_TOKEN_PIN'
   /** The token was closed. */

@@ -14,6 +14,11 @@ export interface Session {
   sign: SignOperation | undefined
 }
 
+/** Sessions of one client before its login: stock clients open 3 at most, of one thread. */
+export const MAX_STRANGER_SESSIONS = 16
+/** After it: one for each thread that signs, as OpenSSL's provider has them; a thread of Apache's that finds none waits. */
+export const MAX_CLIENT_SESSIONS = 128
+
 /** What one connection is to the token: in PKCS #11's words an application, with its login and its sessions. */
 export class Client {
   readonly store: TokenStore
@@ -21,7 +26,7 @@ export class Client {
   readonly #sessions = new Map<number, Session>()
   initialized = false
   loggedIn = false
-  /** Keys that it has begun to sign with. */
+  /** Keys that it has begun to sign with, or of which it was told that they are retired: it says when it needs them no more. */
   readonly used: Set<number> = new Set()
 
   constructor(store: TokenStore, encoding: MechanismEncoding) {
@@ -37,8 +42,11 @@ export class Client {
     if (slot !== SLOT_ID) throw new CryptokiError(CKR.SLOT_ID_INVALID)
   }
 
+  /** @throws {CryptokiError} CKR_SESSION_COUNT: one client does not take the sessions of all */
   openSession(readWrite: boolean): number {
-    const handle = this.store.openSession()
+    const most = this.loggedIn ? MAX_CLIENT_SESSIONS : MAX_STRANGER_SESSIONS
+    if (this.#sessions.size >= most) throw new CryptokiError(CKR.SESSION_COUNT)
+    const handle = this.store.openSession(this.#sessions.size === 0)
     this.#sessions.set(handle, { handle, readWrite, find: undefined, sign: undefined })
     return handle
   }

@@ -97,10 +97,15 @@ export class EnclaveLink {
   async #find(): Promise<readonly number[]> {
     const session = this.#session
     await this.#rpc.call('FindObjectsInit', (args) => args.u64(session).u32(0))
-    const found = await this.#rpc.call('FindObjects', (args) => args.u64(session).u32(MAX_OBJECTS))
+    // One more than is taken: to see that there are more.
+    const room = MAX_OBJECTS + 1
+    const found = await this.#rpc.call('FindObjects', (args) => args.u64(session).u32(room))
     await this.#rpc.call('FindObjectsFinal', (args) => args.u64(session))
     if (!found.flag()) throw new CryptokiError(CKR.DEVICE_ERROR)
-    return Array.from({ length: found.count(MAX_OBJECTS, 8) }, () => found.u64())
+    const handles = Array.from({ length: found.count(room, 8) }, () => found.u64())
+    if (handles.length < room) return handles
+    const message = `The token in the enclave has more than ${MAX_OBJECTS} objects, of which a relay takes none: remove keys that no web server uses.`
+    throw new AcmError('ERR_ACM_TOKEN_OBJECTS', message)
   }
 
   async #object(handle: number): Promise<EnclaveObject> {
@@ -202,6 +207,7 @@ export function idOf(identity: string): string {
 }
 
 function linkError(cause: unknown): AcmError {
+  if (cause instanceof AcmError) return cause
   const pin: readonly number[] = [CKR.PIN_INCORRECT, CKR.PIN_LOCKED]
   if (cause instanceof CryptokiError && pin.includes(cause.rv)) {
     const locked = cause.rv === CKR.PIN_LOCKED

@@ -78,8 +78,7 @@ export class EnclavePool {
     let stream: Duplex | undefined
     timeout.signal.addEventListener('abort', () => stream?.destroy())
     try {
-      stream = await this.#address.connect({ signal: timeout.signal })
-      if (timeout.signal.aborted) stream.destroy()
+      stream = await this.#connect(timeout.signal)
       const link = await EnclaveLink.open(stream, this.#address.pin, () => this.#drop())
       this.#onObjects(await link.objects())
       if (this.#closed) link.close()
@@ -100,6 +99,18 @@ export class EnclavePool {
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** Until the signal, whether `connect` heeds it or not. */
+  #connect(signal: AbortSignal): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new Error('no connection in time')))
+      const connecting = Promise.resolve(this.#address.connect({ signal }))
+      connecting.then((stream) => {
+        if (signal.aborted) stream.on('error', () => {}).destroy()
+        resolve(stream)
+      }, reject)
+    })
   }
 
   #drop(): void {

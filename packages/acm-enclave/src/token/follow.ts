@@ -9,8 +9,9 @@ export interface FollowOptions {
   /** `CKA_LABEL` of its keys. Default `acm-key`, as in ACM for Nitro Enclaves. */
   readonly label?: string | undefined
   /**
-   * Milliseconds that the key before stays after a renewal at most, for web servers that were not reloaded yet. Before that it
-   * goes when a relay says that no worker needs it (`AcmToken.retireKey`). Default 3600000; at most a week.
+   * Milliseconds that the key before stays after a renewal where nobody can tell whether it is needed: no connection is open
+   * that has signed with it, nor a relay's. While one is, it stays: until the relay says that no worker needs it
+   * (`AcmTokenRelay.removeRetired`), or the last such connection has ended. Default 3600000; at most a week.
    */
   readonly keepOldMs?: number | undefined
 }
@@ -23,6 +24,8 @@ interface Material {
 
 const MAX_CERTIFICATES = 11
 const WEEK = 604_800_000
+/** How often it is looked whether a key that is due is still in use. */
+const LOOK_MS = 1000
 
 /**
  * `CKA_ID` of the key of a certificate that a token follows: the first eight bytes of the certificate's SHA-256. New with each
@@ -63,26 +66,34 @@ export async function followCertificate(
     throw new RangeError(`keepOldMs is an integer from 0 to ${WEEK}, in milliseconds`)
   }
   let current: string | undefined
-  const retired = new Set<string>()
+  const retired = new Map<string, NodeJS.Timeout>()
+  const has = (name: string): boolean => token.ids.some((own) => nameOf(own) === name)
+  const endLater = (name: string, milliseconds: number): void => {
+    const timer = setTimeout(() => {
+      if (!has(name)) retired.delete(name)
+      else if (token.isInUse(idOf(name))) endLater(name, LOOK_MS)
+      else {
+        retired.delete(name)
+        token.removeKey(idOf(name))
+      }
+    }, milliseconds)
+    timer.unref()
+    retired.set(name, timer)
+  }
   const target = {
     setSecureContext({ cert, key }: Material): void {
       const [leaf = '', ...path] = certificates(cert)
       const id = certificateId(leaf)
       const name = nameOf(id)
-      const has = (one: string): boolean => token.ids.some((own) => nameOf(own) === one)
-      // It came back: no longer one that clients may end.
-      if (retired.delete(name) && has(name)) token.removeKey(id)
+      // It came back: no longer one that clients may end, nor time.
+      clearTimeout(retired.get(name))
+      if (retired.delete(name) && has(name)) token.reinstateKey(id)
       if (!has(name)) token.addKey({ id, label, privateKey: key, certificate: leaf, path })
       const old = current
       current = name
-      if (old === undefined || old === name) return
-      const oldId = new Uint8Array(Buffer.from(old, 'hex'))
-      if (has(old)) token.retireKey(oldId)
-      retired.add(old)
-      const timer = setTimeout(() => {
-        if (current !== old && has(old)) token.removeKey(oldId)
-      }, keepOldMs)
-      timer.unref()
+      if (old === undefined || old === name || !has(old)) return
+      token.retireKey(idOf(old))
+      endLater(old, keepOldMs)
     },
   }
   // All that a certificate asks of a server is that it takes what it serves.
@@ -91,6 +102,10 @@ export async function followCertificate(
 
 function nameOf(id: Uint8Array): string {
   return Buffer.from(id).toString('hex')
+}
+
+function idOf(name: string): Uint8Array {
+  return new Uint8Array(Buffer.from(name, 'hex'))
 }
 
 function certificates(pem: string): readonly string[] {

@@ -1,5 +1,5 @@
 import { writeNumbers, type Answer } from './answer.ts'
-import { CKR, CK_UNAVAILABLE, CryptokiError } from './cryptoki.ts'
+import { CKA, CKR, CK_UNAVAILABLE, CryptokiError } from './cryptoki.ts'
 import {
   readAttributeBuffers,
   readAttributes,
@@ -37,7 +37,11 @@ export const OBJECT_CALLS: Readonly<Record<string, Answer>> = {
     const buffers = readAttributeBuffers(args)
     args.end()
     client.session(session)
-    const { attributes, rv } = readValues(client.object(handle), buffers)
+    const object = client.object(handle)
+    const { attributes, rv } = readValues(object, buffers)
+    // Only a relay asks for it: p11-kit's clients do not know it.
+    const told = attributes.some(({ type, value }) => type === CKA.DESTROYABLE && !!value)
+    if (told) client.used.add(handle)
     writeAttributes(answer, attributes)
     answer.u64(rv)
   },

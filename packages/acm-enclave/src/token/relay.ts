@@ -86,7 +86,8 @@ export class AcmTokenRelay {
    * Asks every enclave what its token has: keys that came are shown, those that no enclave has any more are not. Call it
    * once before a web server starts, and after a key was added or removed. An enclave that is away keeps what it had.
    *
-   * @throws {AcmError} when no enclave answers: `ERR_ACM_TOKEN_ENCLAVE`, `ERR_ACM_TOKEN_PIN`, `ERR_ACM_TOKEN_CLOSED`
+   * @throws {AcmError} when no enclave answers: `ERR_ACM_TOKEN_ENCLAVE`, `ERR_ACM_TOKEN_PIN`, `ERR_ACM_TOKEN_CLOSED`; or none of
+   *   them has at most 1024 objects: `ERR_ACM_TOKEN_OBJECTS`
    */
   async refresh(): Promise<void> {
     this.#door.checkOpen()

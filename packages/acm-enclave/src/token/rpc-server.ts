@@ -96,6 +96,11 @@ export class RpcConnection {
     return this.#client?.used.has(handle) === true
   }
 
+  /** Sessions that a client has that has not logged in; undefined for one that has. */
+  get strangerSessions(): number | undefined {
+    return this.#client?.loggedIn === true ? undefined : (this.#client?.sessionCount ?? 0)
+  }
+
   /** Ends the connection at once. Calls under way end without an answer. */
   close(): void {
     this.#end()

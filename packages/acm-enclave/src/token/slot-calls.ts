@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { writeNumbers, type Answer } from './answer.ts'
+import { MAX_CLIENT_SESSIONS } from './client.ts'
 import { CKF, CKR, CK_UNAVAILABLE, CryptokiError } from './cryptoki.ts'
 import { MECHANISM_TYPES, mechanismInfo } from './mechanism.ts'
 import { NULL_LENGTH } from './rpc-reader.ts'
@@ -56,14 +57,11 @@ export const SLOT_CALLS: Readonly<Record<string, Answer>> = {
     args.end()
     client.checkSlot(slot)
     const { labels, sessions, maxSessions, pin } = client.store
+    // Of one application, as PKCS #11 counts them.
+    const most = Math.min(maxSessions, MAX_CLIENT_SESSIONS)
     answer.fixedText(labels.label, 32).fixedText(labels.manufacturer, 32)
     answer.fixedText(labels.model, 16).fixedText(labels.serialNumber, 16)
-    answer
-      .u64(tokenFlags(pin.attemptsLeft))
-      .u64(maxSessions)
-      .u64(sessions)
-      .u64(maxSessions)
-      .u64(CK_UNAVAILABLE)
+    answer.u64(tokenFlags(pin.attemptsLeft)).u64(most).u64(sessions).u64(most).u64(CK_UNAVAILABLE)
     answer.u64(64).u64(4)
     for (let memory = 0; memory < 4; memory++) answer.u64(CK_UNAVAILABLE)
     answer.version(0, 1).version(0, 1).fixedText('', 16)

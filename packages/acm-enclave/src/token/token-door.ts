@@ -25,6 +25,7 @@ export class TokenDoor {
     this.#store = store
     this.#maxConnections = maxConnections
     this.#times = times
+    store.relieve = () => this.#relieve()
   }
 
   get connections(): number {
@@ -49,6 +50,18 @@ export class TokenDoor {
     const connection = new RpcConnection(this.#store, stream, this.#times)
     this.#connections.add(connection)
     stream.once('close', () => this.#connections.delete(connection))
+  }
+
+  /** Ends the connection that has the most sessions, of those that have not logged in: the oldest of several. */
+  #relieve(): boolean {
+    let most = 0
+    let found: RpcConnection | undefined
+    for (const connection of this.#connections) {
+      const sessions = connection.strangerSessions ?? 0
+      if (sessions > most) [most, found] = [sessions, connection]
+    }
+    found?.close()
+    return found !== undefined
   }
 
   listen(source: ConnectionSource): void {

@@ -17,7 +17,10 @@ export interface TokenDescription {
   readonly serialNumber?: string | undefined
   /** Connections at a time; more are closed at once. A web server has one for each worker and one for its master. Default 256, at most 4096. */
   readonly maxConnections?: number | undefined
-  /** Sessions at a time, over all connections. Default 1024, at most 65536. */
+  /**
+   * Sessions at a time, over all connections. Default 1024, at most 65536. One connection has 16 of them at most before its
+   * login, and 128 after it. When none is left, a connection without a login gives way to a new one.
+   */
   readonly maxSessions?: number | undefined
 }
 

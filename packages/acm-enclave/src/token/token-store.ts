@@ -21,6 +21,8 @@ export class TokenStore {
   readonly labels: TokenLabels
   readonly pin: Pin
   readonly #objects = new Map<number, TokenObject>()
+  /** Asked for room when all sessions are taken: has a client that did not log in give its own back. False when there is none. */
+  relieve: () => boolean = () => false
   readonly #maxSessions: number
   // Two tokens rarely share a handle: a client of the one, come to the other, finds nothing by it.
   #nextHandle = randomInt(1, 2 ** 40)
@@ -63,6 +65,15 @@ export class TokenStore {
     this.#objects.set(handle, { ...object, attributes, destroy })
   }
 
+  /** Undoes {@link TokenStore.allowDestroy}. */
+  forbidDestroy(handle: number): void {
+    const object = this.#objects.get(handle)
+    if (object === undefined) return
+    const attributes = new Map(object.attributes)
+    attributes.delete(CKA.DESTROYABLE)
+    this.#objects.set(handle, { ...object, attributes, destroy: undefined })
+  }
+
   remove(handles: readonly number[]): void {
     for (const handle of handles) this.#objects.delete(handle)
   }
@@ -75,9 +86,14 @@ export class TokenStore {
     return this.#objects.values()
   }
 
-  /** @throws {CryptokiError} CKR_SESSION_COUNT */
-  openSession(): number {
-    if (this.#sessions >= this.#maxSessions) throw new CryptokiError(CKR.SESSION_COUNT)
+  /**
+   * @param first whether it is the client's only one, without which it cannot log in: strangers do not keep it out
+   * @throws {CryptokiError} CKR_SESSION_COUNT
+   */
+  openSession(first: boolean): number {
+    if (this.#sessions >= this.#maxSessions && !(first && this.relieve())) {
+      throw new CryptokiError(CKR.SESSION_COUNT)
+    }
     this.#sessions++
     return this.#handle()
   }

@@ -84,7 +84,8 @@ export class AcmToken {
 
   /**
    * Says that another key has replaced this one. It goes on signing; from now on a client that has logged in may remove it
-   * (C_DestroyObject; `CKA_DESTROYABLE` says so), as a relay does when the web server's last worker that used it has ended.
+   * (C_DestroyObject; `CKA_DESTROYABLE` says so), as `enclavejs acm agent` does when the web server's last worker that used it
+   * has ended.
    *
    * @throws {AcmError} `ERR_ACM_TOKEN_ID`
    */
@@ -92,6 +93,25 @@ export class AcmToken {
     const own = Uint8Array.from(checkId(id))
     const [handle] = this.#held(own).handles
     if (handle !== undefined) this.#store.allowDestroy(handle, () => this.removeKey(own))
+  }
+
+  /**
+   * Says that a retired key is in use again: clients may not remove it any more, and what they hold of it goes on working.
+   *
+   * @throws {AcmError} `ERR_ACM_TOKEN_ID`
+   */
+  reinstateKey(id: Uint8Array): void {
+    for (const handle of this.#held(id).handles) this.#store.forbidDestroy(handle)
+  }
+
+  /**
+   * Whether a connection is open that has begun to sign with a key, or a relay's that knows of its retirement, and so will
+   * remove it when its own clients do not need it any more.
+   *
+   * @throws {AcmError} `ERR_ACM_TOKEN_ID`
+   */
+  isInUse(id: Uint8Array): boolean {
+    return this.#held(id).handles.some((handle) => this.#door.isUsed(handle))
   }
 
   #held(id: Uint8Array): HeldKey {

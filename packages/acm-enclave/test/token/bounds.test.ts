@@ -1,12 +1,13 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createToken, type AcmToken } from '../../src/token.ts'
+import { createToken, createTokenRelay, type AcmToken } from '../../src/token.ts'
+import { MAX_CLIENT_SESSIONS, MAX_STRANGER_SESSIONS } from '../../src/token/client.ts'
 import { CKM, CKR, type CryptokiError } from '../../src/token/cryptoki.ts'
 import { PIN_FAILURES, PIN_FORGIVEN_MS, Pin } from '../../src/token/pin.ts'
 import { RpcClient } from '../../src/token/rpc-client.ts'
 import { TokenDoor } from '../../src/token/token-door.ts'
 import { TokenStore } from '../../src/token/token-store.ts'
 import { MadeAuthority, type MadeKey } from './made-key.ts'
-import { rvOf, socketTo, User } from './user.ts'
+import { rvOf, socketTo, streamTo, User } from './user.ts'
 
 const PIN = '123456'
 
@@ -94,12 +95,66 @@ describe('connections and sessions are bounded', () => {
     expect(handles.has(await first.openSession())).toBe(false)
   })
 
-  test('ten thousand sessions are asked for', async () => {
+  test('who holds sessions without a login does not keep out who logs in', async () => {
+    using token = makeToken({ maxSessions: 20 })
+    const inside = await User.of(token, PIN)
+    const [few, many] = [await User.of(token), await User.of(token)]
+    for (let count = 0; count < 3; count++) await few.openSession()
+    for (let count = 0; count < 14; count++) await many.openSession()
+    expect(token.sessions).toBe(20)
+    expect(await rvOf(few.openSession())).toBe(CKR.SESSION_COUNT)
+    const late = await User.of(token, PIN)
+    expect(many.rpc.ended).toBe(true)
+    expect([few.rpc.ended, inside.rpc.ended]).toEqual([false, false])
+    for (const user of [inside, late]) {
+      await user.signInit(plain(CKM.SHA256_RSA_PKCS), await user.key(1))
+      expect(await user.sign(message)).toHaveLength(256)
+    }
+    expect(token.sessions).toBe(6)
+  })
+
+  test('sessions of those who have logged in are not taken', async () => {
+    using token = makeToken({ maxSessions: 2 })
+    const users = [await User.of(token, PIN), await User.of(token, PIN)]
+    expect(await rvOf(User.of(token, PIN))).toBe(CKR.SESSION_COUNT)
+    expect(users.map(({ rpc }) => rpc.ended)).toEqual([false, false])
+    await users[0]?.rpc.call('Logout', (args) => args.u64(users[0]?.session ?? 0))
+    await User.of(token, PIN)
+    expect(users.map(({ rpc }) => rpc.ended)).toEqual([true, false])
+  })
+
+  test('one connection asks for ten thousand sessions: few before its login, a bound after it', async () => {
     using token = makeToken()
     const user = await User.of(token)
-    const rvs = await Promise.all(Array.from({ length: 10_000 }, () => rvOf(user.openSession())))
-    expect(rvs.filter((rv) => rv === 0)).toHaveLength(1023)
-    expect(rvs.filter((rv) => rv === CKR.SESSION_COUNT)).toHaveLength(8977)
+    const ask = (): Promise<number[]> =>
+      Promise.all(Array.from({ length: 5000 }, () => rvOf(user.openSession())))
+    const before = await ask()
+    expect(before.filter((rv) => rv === 0)).toHaveLength(MAX_STRANGER_SESSIONS - 1)
+    await user.login(PIN)
+    const after = await ask()
+    expect(after.filter((rv) => rv === 0)).toHaveLength(MAX_CLIENT_SESSIONS - MAX_STRANGER_SESSIONS)
+    expect(new Set([...before, ...after])).toEqual(new Set([0, CKR.SESSION_COUNT]))
+    expect(token.sessions).toBe(128)
+    await User.of(token, PIN)
+    const info = await user.rpc.call('GetTokenInfo', (args) => args.u64(1))
+    info.bytes(32 + 32 + 16 + 16 + 4 * 4 + 8)
+    expect(info.u64()).toBe(128)
+  })
+
+  test('nor does one connection without a PIN take those of a relay, of its clients or of its enclave', async () => {
+    using token = makeToken()
+    const enclave = { connect: () => streamTo(token), pin: PIN }
+    using relay = createTokenRelay({ label: 'outer', pin: PIN, enclaves: [enclave] })
+    for (const door of [token, relay]) {
+      const stranger = await User.of(door)
+      const ask = Array.from({ length: 1100 }, () => rvOf(stranger.openSession()))
+      expect((await Promise.all(ask)).filter((rv) => rv === 0)).toHaveLength(15)
+      expect(stranger.rpc.ended).toBe(false)
+    }
+    await relay.refresh()
+    const worker = await User.of(relay, PIN)
+    await worker.signInit(plain(CKM.SHA256_RSA_PKCS), await worker.key(1))
+    expect(await worker.sign(message)).toHaveLength(256)
   })
 
   test('connections', async () => {

@@ -41,6 +41,11 @@ export class OtherDebian {
     return join(this.#root, MODULE, '../..')
   }
 
+  /** One of its files. */
+  file(path: string): string {
+    return join(this.#root, path)
+  }
+
   /** The command line of a program, which is this machine's where the other Debian lacks it. */
   command(program: string, args: readonly string[]): readonly [string, readonly string[]] {
     const own = join(this.#root, program)

@@ -107,6 +107,11 @@ export class Workplace {
     }
   }
 
+  /** A file of the other Debian, or of this machine. */
+  fileOf(path: string): string {
+    return this.#debian?.file(path) ?? path
+  }
+
   start(command: string, args: readonly string[]): ChildProcess {
     const [file, own] = this.#debian?.command(command, args) ?? [command, args]
     const child = spawn(file, own, { env: this.environment, cwd: this.folder })

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes, verify } from 'node:crypto'
-import { readFileSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -15,7 +15,7 @@ import { MadeAuthority, type MadeKey } from './made-key.ts'
 import { OtherDebian } from './other-debian.ts'
 import { Workplace } from './program.ts'
 import { streamTo } from './user.ts'
-import { handshake, Nginx, type ServedKey } from './web-server.ts'
+import { Apache, handshake, Nginx, type ServedKey } from './web-server.ts'
 
 const PIN = '123456'
 const message = new Uint8Array(randomBytes(3000))
@@ -144,6 +144,27 @@ for (const [debian, version] of debians) {
       expect(nginx.log).not.toMatch(/\[(error|crit|alert|emerg)\]/)
       expect(new Set(versions)).toEqual(new Set([version]))
     })
+
+    const noApache = existsSync(debian.file('/usr/sbin/apache2')) ? undefined : 'no apache2-bin'
+    test.skipIf(noApache)(
+      `Apache serves over TLS 1.2 and 1.3 (${noApache ?? 'present'})`,
+      async () => {
+        mkdirSync(workplace.path('www'))
+        workplace.write('www/index.html', 'served by the token\n')
+        const kind = release === 'trixie' ? 'rsa' : 'ec'
+        const key = served(made(kind))
+        const apacheKey = workplace.write('apache.key', providerKeyFile(key.uri))
+        const apache = await Apache.start(workplace, { ...key, apacheKey })
+        for (const tls of ['TLSv1.2', 'TLSv1.3'] as const) {
+          const limits = { minVersion: tls, maxVersion: tls }
+          const socket = await handshake(apache.port, { ca: authority.root, ...limits })
+          expect([socket.authorized, socket.getProtocol()]).toEqual([true, tls])
+          socket.destroy()
+        }
+        expect(new Set(versions)).toEqual(new Set([version]))
+        expect(apache.log).not.toMatch(/:(error|crit|alert|emerg)\]/)
+      },
+    )
 
     test('pkcs11-tool --test', async () => {
       const { status, stdout, stderr } = await workplace.run('/usr/bin/pkcs11-tool', [

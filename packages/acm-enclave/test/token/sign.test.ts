@@ -1,5 +1,7 @@
-import { constants, createHash, randomBytes, verify } from 'node:crypto'
+import { constants, createHash, generateKeyPair, randomBytes, verify } from 'node:crypto'
+import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { CertificateIssuer } from '../../../simulator/src/acm/issuer.ts'
 import { createToken, type AcmToken } from '../../src/token.ts'
 import { CKA, CKM, CKR } from '../../src/token/cryptoki.ts'
 import { writeDigestInfo } from '../../src/token/digest-info.ts'
@@ -220,4 +222,29 @@ describe('refuses to sign', () => {
     }
     expect(await rvOf(user.signInit(plain(CKM.ECDSA), 1))).toBe(CKR.KEY_HANDLE_INVALID)
   })
+})
+
+test('off the event loop: turns go on while twenty RSA-4096 signatures are made', async () => {
+  const { publicKey, privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 4096 })
+  const issuer = new CertificateIssuer(() => new Date())
+  const { certificate } = issuer.issue(['localhost'], publicKey)
+  const big = { id: Uint8Array.of(9), label: 'big', privateKey, certificate }
+  using token = createToken({ label: 'acmtok', pin: PIN, keys: [big] })
+  const users = await Promise.all(Array.from({ length: 20 }, () => User.of(token, PIN)))
+  await Promise.all(
+    users.map(async (user) => user.signInit(plain(CKM.SHA256_RSA_PKCS), await user.key(9))),
+  )
+  let [turns, running] = [0, true]
+  const turn = (): void => {
+    turns++
+    if (running) setImmediate(turn)
+  }
+  const signatures = users.map((user) => user.sign(message))
+  turn()
+  for (const signature of await Promise.all(signatures)) {
+    expect(verify('sha256', message, publicKey, signature as Uint8Array)).toBe(true)
+  }
+  running = false
+  // Made on the loop, each would take a turn or two.
+  expect(turns).toBeGreaterThan(200)
 })

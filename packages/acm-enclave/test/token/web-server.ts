@@ -9,6 +9,8 @@ export interface ServedKey {
   readonly uri: string
   /** What `ssl_certificate_key` says; the engine by default, for which the configuration has to name it. */
   readonly nginxKey?: string
+  /** The same for Apache: a file with the URI in it, for OpenSSL's provider. */
+  readonly apacheKey?: string
   /** A file: the certificate and those of its issuers. */
   readonly certificate: string
 }
@@ -81,6 +83,7 @@ export class Apache {
 export function configureApache(workplace: Workplace, port: number, key: ServedKey): string {
   const { folder } = workplace
   const modules = ['mpm_event', 'authz_core', 'socache_shmcb', 'ssl']
+  const moduleFolder = workplace.fileOf('/usr/lib/apache2/modules')
   return workplace.write(
     'apache.conf',
     `ServerRoot ${folder}
@@ -88,7 +91,7 @@ ServerName localhost
 PidFile ${folder}/apache.pid
 ErrorLog ${folder}/apache.log
 Mutex file:${folder} default
-${modules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
+${modules.map((name) => `LoadModule ${name}_module ${moduleFolder}/mod_${name}.so`).join('\n')}
 ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}
 StartServers 1
 ServerLimit 4
@@ -96,12 +99,12 @@ ThreadLimit 300
 ThreadsPerChild 300
 MaxRequestWorkers 1200
 Listen 127.0.0.1:${port}
-SSLCryptoDevice pkcs11
+${key.apacheKey === undefined ? 'SSLCryptoDevice pkcs11' : ''}
 <VirtualHost *:${port}>
 SSLEngine on
 SSLProtocol -all +TLSv1.2 +TLSv1.3
 SSLSessionTickets off
-SSLCertificateKeyFile "${key.uri}"
+SSLCertificateKeyFile "${key.apacheKey ?? key.uri}"
 SSLCertificateFile "${key.certificate}"
 DocumentRoot ${workplace.path('www')}
 </VirtualHost>

@@ -106,10 +106,7 @@ async function serve(given: Arguments, pin: string, terminal: Terminal): Promise
   return Exit.ACCEPTED
 }
 
-async function listen(
-  given: Arguments,
-  who: readonly string[] | undefined,
-): Promise<Server> {
+async function listen(given: Arguments, who: readonly string[] | undefined): Promise<Server> {
   const path = given.value('unix')
   const port = numberFlag(given, 'port', { least: 1, most: 4_294_967_294, unit: 'a port' })
   if (path !== undefined) {
