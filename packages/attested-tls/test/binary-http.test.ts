@@ -9,7 +9,7 @@ import {
   property,
   record,
 } from 'fast-check'
-import { stringMatching, tuple, uint8Array } from 'fast-check'
+import { stringMatching, tuple, uint8Array, uniqueArray } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   decodeInnerRequest,
@@ -70,17 +70,23 @@ describe('binary HTTP', () => {
   })
 
   it('is read by another implementation as it was written, and the reverse', async () => {
+    // Theirs keeps one field of a name.
+    const once = uniqueArray(tuple(fieldName, fieldValue), {
+      maxLength: 8,
+      selector: ([name]) => name,
+    })
+    const read = record({ status: integer({ min: 200, max: 599 }), fields: once, content })
     await assert(
-      asyncProperty(responses, async (response) => {
+      asyncProperty(read, async (response) => {
         pre(![204, 205, 304].includes(response.status)) // Theirs makes a Response of it, which then has no body.
         const theirs = new BHttpDecoder().decodeResponse(encodeInnerResponse(response))
         expect(theirs.status).toBe(response.status)
         expect(new Uint8Array(await theirs.arrayBuffer())).toEqual(response.content)
         for (const [name, value] of response.fields) {
-          expect(theirs.headers.get(name)).toContain(value)
+          expect(theirs.headers.get(name)).toBe(value)
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 200 },
     )
     const init = { method: 'POST', body: 'hello', headers: { 'x-one': 'two' } }
     const encoded = await new BHttpEncoder().encodeRequest(new Request('https://a.example/b', init))
