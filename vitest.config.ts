@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os'
 import type { ViteUserConfig } from 'vitest/config'
-import { LongestFirst } from './test/longest-first.ts'
 
 const conditions = ['@enclavejs/source', 'node', 'import', 'default']
 
@@ -13,7 +12,6 @@ const config: ViteUserConfig = {
     globalSetup: ['test/temporary-folder.ts'],
     // vitest leaves one core free; with two that would halve the speed, for tests that mostly wait.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
